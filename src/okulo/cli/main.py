@@ -1,0 +1,41 @@
+"""`okulo`: finds the verb, and turns bad input into one clear line and exit code 2."""
+
+import sys
+
+import cyclopts
+
+from okulo import __version__
+
+VERBS = {
+    "scan": "Make a table of a folder of pictures, and say what is wrong with them.",
+    "sample": "Write a small real data set to try okulo with.",
+    "train": "Train a network on a table.",
+    "ablate": "Say what each trick of the training recipe brings on your data.",
+    "evaluate": "Measure a model on a table and write a report page.",
+    "threshold": "Choose below which confidence the answer is 'I don't know'.",
+    "export": "Write a trained network as one checked model file.",
+    "predict": "Answer for pictures with a model file.",
+    "bench": "Measure latency and throughput honestly.",
+}
+"""Each verb lives in `okulo.cli.<verb>` and is imported when it is called, so that `okulo --help` is fast."""
+
+
+def make_app() -> cyclopts.App:
+    """Build the command line."""
+    app = cyclopts.App(
+        name="okulo",
+        version=__version__,
+        help="From a folder of images to a service that holds under load, and back.",
+    )
+    for verb, help in VERBS.items():
+        app.command(f"okulo.cli.{verb}:{verb}", name=verb, help=help)
+    return app
+
+
+def main() -> None:
+    """Run the command line."""
+    sys.exit(make_app()())
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,1 @@
+"""Nouns, protocols, checks, errors, parameters and reports: what every other layer speaks in."""

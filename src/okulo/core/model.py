@@ -1,0 +1,121 @@
+"""What a model file says of itself."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from typing import Any
+
+from okulo.core.errors import BadInput
+from okulo.core.report import to_json
+
+FORMAT = 1
+"""Version of the model file's contract; a file with a higher one is refused."""
+
+TASKS = ("classify", "embed", "detect", "segment")
+FITS = ("stretch", "crop")
+OUTPUTS = {
+    "classify": ("probabilities",),
+    "embed": ("embedding",),
+    "detect": ("boxes",),
+    "segment": ("masks",),
+}
+"""The outputs a model of each task has at least."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Preprocess:
+    """How a picture of any size becomes the network's `pixels`; it is part of the model file's graph.
+
+    `fit`: `stretch` resizes to `size` (height, width) whatever the shape; `crop` first cuts the largest
+    centred part of `size`'s proportions. Resizing is antialiased bilinear, rounded to 0…255 as
+    Pillow stores it, then `(value / 255 - mean) / std` channel by channel (RGB).
+
+    >>> Preprocess(size=(64, 64)).size
+    (64, 64)
+    """
+
+    size: tuple[int, int]
+    fit: str = "stretch"
+    mean: tuple[float, float, float] = (0.485, 0.456, 0.406)
+    std: tuple[float, float, float] = (0.229, 0.224, 0.225)
+
+    def __post_init__(self) -> None:
+        if not all(1 <= side <= 8192 for side in self.size):
+            raise BadInput("size", wanted="(height, width), each 1 to 8192", got=self.size)
+        if self.fit not in FITS:
+            raise BadInput("fit", wanted=f"one of {', '.join(FITS)}", got=repr(self.fit))
+        if not all(value > 0 for value in self.std):
+            raise BadInput(
+                "mean and std", wanted="three numbers each, std > 0", got=f"{self.mean} {self.std}"
+            )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Threshold:
+    """Below `value` the answer is "don't know"; `how` says by which rule and on which data it was chosen."""
+
+    value: float
+    how: str = ""
+    kept: float | None = None
+    """Share of the answers kept, on the data it was chosen on."""
+    errors_kept: float | None = None
+    """Share of the original errors that are still given as answers (needs labels)."""
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.value <= 1:
+            raise BadInput("threshold", wanted="a probability, 0 to 1", got=self.value)
+
+
+@dataclass(frozen=True, kw_only=True)
+class ModelInfo:
+    """All a model file says of itself; stored as metadata `okulo.<field>`, each value JSON.
+
+    >>> info = ModelInfo(task="classify", classes=("cat", "dog"), preprocess=Preprocess(size=(64, 64)))
+    >>> ModelInfo.from_json(info.to_json()) == info
+    True
+    """
+
+    task: str
+    preprocess: Preprocess
+    classes: tuple[str, ...] = ()
+    name: str = ""
+    threshold: Threshold | None = None
+    metrics: Mapping[str, float] = field(default_factory=dict)
+    data: str = ""
+    """Fingerprint of the table it was trained on."""
+    versions: Mapping[str, str] = field(default_factory=dict)
+    licence: str = ""
+    notes: Mapping[str, Any] = field(default_factory=dict)
+    """What else its maker wants said (parity, quantisation, …)."""
+
+    def __post_init__(self) -> None:
+        if self.task not in TASKS:
+            raise BadInput("task", wanted=f"one of {', '.join(TASKS)}", got=repr(self.task))
+        if len(set(self.classes)) != len(self.classes):
+            raise BadInput("classes", wanted="each name once", got=self.classes)
+        if self.task == "classify" and len(self.classes) < 2:
+            raise BadInput("classes", wanted="two or more to tell apart", got=self.classes)
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain JSON values, one per field, and the format's version."""
+        return {"format": FORMAT, **to_json(self)}
+
+    @classmethod
+    def from_json(cls, said: Mapping[str, Any]) -> "ModelInfo":
+        """Read what `to_json` wrote; a missing field, a wrong type or a newer format is BadInput."""
+        if not isinstance(said.get("format"), int):
+            raise BadInput("model file", "has no okulo metadata", hint="`okulo export` writes model files")
+        if said["format"] > FORMAT:
+            raise BadInput("model file", wanted=f"format ≤ {FORMAT}", got=said["format"], hint="update okulo")
+        known = {each.name for each in fields(cls)}
+        try:
+            values = {name: value for name, value in said.items() if name in known}
+            shape = dict(values["preprocess"])
+            for name in ("size", "mean", "std"):
+                shape[name] = tuple(shape[name])
+            values["preprocess"] = Preprocess(**shape)
+            values["classes"] = tuple(str(name) for name in values["classes"])
+            if values.get("threshold") is not None:
+                values["threshold"] = Threshold(**values["threshold"])
+            return cls(**values)
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
+            raise BadInput("model file", f"its okulo metadata cannot be read ({error})") from error

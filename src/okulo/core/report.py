@@ -1,0 +1,33 @@
+"""Reports: what a command found, as a frozen dataclass; printed in a terminal or sent as JSON."""
+
+import math
+from dataclasses import fields, is_dataclass
+from datetime import date
+from pathlib import PurePath
+from typing import Any
+
+import numpy as np
+import polars as pl
+
+
+def to_json(value: Any) -> Any:
+    """Turn a report, and all that hangs on it, into what `json.dumps` takes; NaN and infinities become null.
+
+    >>> to_json({"accuracy": np.float32(0.5), "worst": np.array([1, 2]), "gap": float("nan")})
+    {'accuracy': 0.5, 'worst': [1, 2], 'gap': None}
+    """
+    if is_dataclass(value) and not isinstance(value, type):
+        return {each.name: to_json(getattr(value, each.name)) for each in fields(value)}
+    if isinstance(value, dict):
+        return {str(key): to_json(item) for key, item in value.items()}
+    if isinstance(value, pl.DataFrame):
+        return [to_json(row) for row in value.iter_rows(named=True)]
+    if isinstance(value, np.ndarray | np.generic | pl.Series):
+        return to_json(value.tolist() if not isinstance(value, pl.Series) else value.to_list())
+    if isinstance(value, list | tuple | set | frozenset):
+        return [to_json(item) for item in value]
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, PurePath | date):
+        return str(value)
+    return value

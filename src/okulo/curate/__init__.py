@@ -1,0 +1,1 @@
+"""Look at the data: scan, split, find what is wrong with it."""

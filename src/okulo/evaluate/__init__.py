@@ -1,0 +1,1 @@
+"""How good a model is, and when it should say 'I don't know'."""

@@ -1,0 +1,1 @@
+"""Readers and writers: images, tables, label formats, files that are never half written."""

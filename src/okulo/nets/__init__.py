@@ -1,0 +1,1 @@
+"""Modules and losses, one idea per file."""

@@ -1,0 +1,1 @@
+"""Run a model file: load, batch, predict, benchmark. No torch."""

@@ -1,0 +1,21 @@
+"""Shapes and types in signatures are checked in every test, and free in production."""
+
+from pathlib import Path
+
+from jaxtyping import install_import_hook
+
+SOURCE = Path(__file__).parents[1] / "src"
+
+
+def typed_modules() -> list[str]:
+    """Every module but the packages themselves, and the numba kernels (which compile the bare function)."""
+    files = [
+        p
+        for p in (SOURCE / "okulo").rglob("*.py")
+        if p.name != "__init__.py" and not p.stem.endswith("kernels")
+    ]
+    return [".".join(p.relative_to(SOURCE).with_suffix("").parts) for p in files]
+
+
+# An int is a float here, as PEP 484 says.
+install_import_hook(typed_modules(), "beartype.beartype(conf=beartype.BeartypeConf(is_pep484_tower=True))")
