@@ -1,6 +1,7 @@
 """`okulo`: finds the verb, and turns bad input into one clear line and exit code 2."""
 
 import sys
+from difflib import get_close_matches
 
 import cyclopts
 
@@ -33,8 +34,17 @@ def make_app() -> cyclopts.App:
 
 
 def main() -> None:
-    """Run the command line."""
-    sys.exit(make_app()())
+    """Run the command line; exit code 0 for done, 2 for input that cannot be used."""
+    verb = sys.argv[1] if len(sys.argv) > 1 else "--help"
+    if not verb.startswith("-") and verb not in VERBS:
+        near = get_close_matches(verb, VERBS, n=1)
+        hint = f"did you mean {near[0]!r}?" if near else "`okulo --help` lists them"
+        sys.stderr.write(f"okulo: {verb}: no such command; {hint}\n")
+        sys.exit(2)
+    try:
+        sys.exit(make_app()(exit_on_error=False, result_action="return_value"))
+    except cyclopts.CycloptsError:  # it has printed what was wrong with the options
+        sys.exit(2)
 
 
 if __name__ == "__main__":

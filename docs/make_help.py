@@ -1,0 +1,47 @@
+"""Put every verb's `--help` into its page, between the help markers; `--check` only says what is out of date."""
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+from okulo.cli.main import VERBS
+
+PAGES = Path(__file__).parent / "commands"
+BLOCK = re.compile(r"<!-- help -->.*?<!-- /help -->", re.DOTALL)
+
+
+def help_text(verb: str) -> str:
+    """What `okulo VERB --help` prints on 100 columns, without colour."""
+    plain = {**os.environ, "COLUMNS": "100", "NO_COLOR": "1", "TERM": "dumb"}
+    command = [sys.executable, "-m", "okulo.cli.main", verb, "--help"]
+    done = subprocess.run(command, env=plain, capture_output=True, text=True, check=True)
+    return "\n".join(line.rstrip() for line in done.stdout.strip().splitlines())
+
+
+def with_help(page: str, verb: str) -> str:
+    """Fill the page's help block."""
+    block = f"<!-- help -->\n```text\n$ okulo {verb} --help\n\n{help_text(verb)}\n```\n<!-- /help -->"
+    return BLOCK.sub(lambda _: block, page)
+
+
+def main() -> int:
+    """Write or check every page; the exit code says whether one was out of date."""
+    stale = []
+    for verb in VERBS:
+        path = PAGES / f"{verb}.md"
+        page = path.read_text() if path.exists() else f"# okulo {verb}\n\n<!-- help -->\n<!-- /help -->\n"
+        filled = with_help(page, verb)
+        if not path.exists() or filled != page:
+            stale.append(verb)
+            if "--check" not in sys.argv:
+                path.write_text(filled)
+    if "--check" in sys.argv and stale:
+        print(f"docs/commands: out of date for {', '.join(stale)}; run `make format`")
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,63 @@
+"""What every verb promises: help, a page in the docs, and one clear line with exit code 2 on bad input."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from okulo.cli.main import VERBS
+
+DOCS = Path(__file__).parents[2] / "docs"
+NEEDS_TORCH = ("train", "ablate", "export")
+
+
+def okulo(*arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "okulo.cli.main", *arguments], capture_output=True, text=True, check=False
+    )
+
+
+@pytest.mark.parametrize("verb", VERBS)
+def test_every_verb_has_help_and_a_page(verb: str) -> None:
+    done = okulo(verb, "--help")
+    assert done.returncode == 0, done.stderr
+    assert "--quiet" in done.stdout
+    page = (DOCS / "commands" / f"{verb}.md").read_text()
+    assert page.startswith(f"# okulo {verb}\n")
+    assert "```text\n$ okulo" in page, "the help block is not filled; run `make format`"
+
+
+@pytest.mark.parametrize("verb", VERBS)
+def test_bad_input_is_one_clear_line_and_exit_code_2(verb: str, tmp_path: Path) -> None:
+    missing = str(tmp_path / "missing")
+    arguments = {
+        "scan": [missing, "-o", f"{missing}.parquet"],
+        "sample": ["no-such-sample", missing],
+        "train": [f"{missing}.parquet", "-o", missing],
+        "ablate": [f"{missing}.parquet", "-o", missing],
+        "evaluate": [f"{missing}.onnx", f"{missing}.parquet", "-o", missing],
+        "threshold": [f"{missing}.onnx", f"{missing}.parquet"],
+        "export": [missing, "-o", f"{missing}.okulo.onnx"],
+        "predict": [f"{missing}.onnx", missing, "-o", f"{missing}.parquet"],
+        "bench": [f"{missing}.onnx"],
+    }[verb]
+    done = okulo(verb, *arguments)
+    assert done.returncode == 2, (done.stdout, done.stderr)
+    assert "Traceback" not in done.stderr
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("verb", ["", *(verb for verb in VERBS if verb not in NEEDS_TORCH)])
+def test_the_torch_free_part_imports_no_torch(verb: str) -> None:
+    module = f"okulo.cli.{verb}" if verb else "okulo.cli.main"
+    heavy = ["torch", "matplotlib", "onnxruntime", "sklearn", "scipy"] if not verb else ["torch"]
+    code = f"import sys, {module}; print([m for m in {heavy} if m in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
+
+
+def test_an_unknown_verb_names_the_known_ones() -> None:
+    done = okulo("scna")
+    assert done.returncode == 2
+    assert done.stderr == "okulo: scna: no such command; did you mean 'scan'?\n"
