@@ -48,6 +48,20 @@ class Preprocess:
                 "mean and std", wanted="three numbers each, std > 0", got=f"{self.mean} {self.std}"
             )
 
+    def window(self, height: int, width: int) -> tuple[int, int, int, int]:
+        """Say which part of a picture is resized: top, left, height, width, in its pixels.
+
+        >>> Preprocess(size=(64, 64)).window(100, 51)
+        (0, 0, 100, 51)
+        >>> Preprocess(size=(64, 64), fit="crop").window(100, 51)
+        (24, 0, 51, 51)
+        """
+        if self.fit == "stretch":
+            return 0, 0, height, width
+        high = min(height, max(1, width * self.size[0] // self.size[1]))
+        wide = min(width, max(1, height * self.size[1] // self.size[0]))
+        return (height - high) // 2, (width - wide) // 2, high, wide
+
 
 @dataclass(frozen=True, kw_only=True)
 class Threshold:

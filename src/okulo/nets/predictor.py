@@ -1,0 +1,40 @@
+"""The PyTorch pipeline as a Predictor."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+
+from okulo.core.checks import check_image
+from okulo.core.protocols import Answer, Image
+from okulo.nets.answers import answers
+from okulo.nets.bundle import Bundle
+from okulo.nets.preprocess import as_tensor, normalise, resize
+
+
+class TorchPredictor:
+    """Answers pictures of any size with a bundle's network (put in evaluation mode), a batch at a time."""
+
+    def __init__(self, bundle: Bundle, batch_size: int = 64, device: str = "cpu") -> None:
+        self.info = bundle.info
+        self.batch_size = batch_size
+        self.device = device
+        self._network = bundle.network.to(device).eval()
+
+    def predict(self, batch: Sequence[Image], /) -> list[Answer]:
+        """Answer i belongs to picture i (uint8 h × w × 3, RGB)."""
+        said: list[Answer] = []
+        for start in range(0, len(batch), self.batch_size):
+            said += self._some(batch[start : start + self.batch_size])
+        return said
+
+    @torch.inference_mode()
+    def _some(self, images: Sequence[Image]) -> list[Answer]:
+        for image in images:
+            check_image(image)
+        resized = torch.stack([resize(as_tensor(image), self.info.preprocess) for image in images])
+        outputs = answers(
+            self._network(normalise(resized.to(self.device), self.info.preprocess)), self.info.task
+        )
+        arrays: dict[str, np.ndarray] = {name: value.cpu().numpy() for name, value in outputs.items()}
+        return [{name: value[row] for name, value in arrays.items()} for row in range(len(images))]
