@@ -64,7 +64,8 @@ def command(
         return 0
 
     signature = _signature(params)
-    verb.__signature__ = signature  # type: ignore[attr-defined]  # cyclopts reads it
+    verb.__signature__ = signature  # type: ignore[attr-defined]  # cyclopts reads both
+    verb.__annotations__ = {name: each.annotation for name, each in signature.parameters.items()}
     verb.__doc__ = params.__doc__
     return verb
 
