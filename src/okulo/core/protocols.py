@@ -1,7 +1,7 @@
 """What parts promise each other."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Protocol, TypeVar
+from typing import Protocol, TypeVar, runtime_checkable
 
 import numpy as np
 
@@ -17,6 +17,7 @@ Answer = Mapping[str, np.ndarray]
 (`probabilities` float32 `(k,)`, `embedding` float32 `(d,)`, …)."""
 
 
+@runtime_checkable
 class Predictor(Protocol[In, Out]):
     """Anything that answers a batch. It never changes its inputs.
 
@@ -28,6 +29,7 @@ class Predictor(Protocol[In, Out]):
         ...
 
 
+@runtime_checkable
 class Progress(Protocol):
     """Says how far a long loop is: wrap what is looped over."""
 
