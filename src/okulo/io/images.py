@@ -4,7 +4,6 @@ A picture is read as it is seen: EXIF orientation applied, transparency laid on 
 grey and palette and CMYK turned into RGB.
 """
 
-import warnings
 from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
@@ -38,30 +37,28 @@ class Looked:
 
 def look(data: bytes, *, max_pixels: int = MAX_PIXELS) -> Looked:
     """Read a picture's header only; one that is none, or has more than `max_pixels`, is BadInput."""
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # Pillow's own bomb warning: we hold the bound below
-            with Pillow.open(BytesIO(data)) as picture:
-                width, height = picture.size
-                orientation = int(picture.getexif().get(ORIENTATION_TAG, 1) or 1)
-                mode, kind = picture.mode, picture.format or ""
-    except Pillow.DecompressionBombError as error:
-        raise BadInput("picture", wanted=f"at most {max_pixels:,} pixels", got=str(error)) from error
-    except Exception as error:  # Pillow's plugins raise nearly anything on broken headers
-        raise BadInput("picture", "no picture format that is known here, or its header is broken") from error
-    if width * height > max_pixels:
-        raise BadInput("picture", wanted=f"at most {max_pixels:,} pixels", got=f"{width} × {height}")
-    if not 1 <= orientation <= 8:
-        orientation = 1
-    if orientation in TURNED:
-        width, height = height, width
-    return Looked(width, height, mode, orientation, kind)
+    with _opened(data, max_pixels) as picture:
+        return _header(picture, max_pixels)
 
 
 def decode(data: bytes, *, max_pixels: int = MAX_PIXELS) -> UInt8[np.ndarray, "h w 3"]:
     """Decode a picture's bytes to RGB; what cannot be decoded whole is BadInput."""
-    looked = look(data, max_pixels=max_pixels)
-    return _decode_as(data, looked)
+    return look_and_decode(data, max_pixels=max_pixels)[1]
+
+
+def look_and_decode(
+    data: bytes, *, max_pixels: int = MAX_PIXELS
+) -> tuple[Looked, UInt8[np.ndarray, "h w 3"]]:
+    """Read header and pixels at once, as `look` and `decode` do."""
+    with _opened(data, max_pixels) as picture:
+        looked = _header(picture, max_pixels)
+        if looked.format == "JPEG" and looked.mode in ("RGB", "L"):
+            return looked, _decode_jpeg(data)
+        try:
+            image = _to_rgb(picture)  # decodes
+            return looked, image if looked.format == "TIFF" else _upright(image, looked.orientation)
+        except Exception as error:  # Pillow's plugins raise nearly anything on broken data
+            raise BadInput("picture", f"cannot be decoded whole ({error})") from error
 
 
 def read_image(path: Path, *, max_pixels: int = MAX_PIXELS) -> UInt8[np.ndarray, "h w 3"]:
@@ -74,16 +71,29 @@ def read_image(path: Path, *, max_pixels: int = MAX_PIXELS) -> UInt8[np.ndarray,
         raise BadInput(str(path), str(error)) from error
 
 
-def _decode_as(data: bytes, looked: Looked) -> UInt8[np.ndarray, "h w 3"]:
-    if looked.format == "JPEG" and looked.mode in ("RGB", "L"):
-        return _decode_jpeg(data)
+def _opened(data: bytes, max_pixels: int) -> Pillow.Image:
+    # No `warnings.catch_warnings` here: it is not safe in threads, and this runs in many.
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            with Pillow.open(BytesIO(data)) as picture:
-                return _upright(_to_rgb(picture), looked.orientation)
-    except Exception as error:  # Pillow's plugins raise nearly anything on broken data
-        raise BadInput("picture", f"cannot be decoded whole ({error})") from error
+        return Pillow.open(BytesIO(data))
+    except Pillow.DecompressionBombError as error:
+        raise BadInput("picture", wanted=f"at most {max_pixels:,} pixels", got=str(error)) from error
+    except Exception as error:  # Pillow's plugins raise nearly anything on broken headers
+        raise BadInput("picture", "no picture format that is known here, or its header is broken") from error
+
+
+def _header(picture: Pillow.Image, max_pixels: int) -> Looked:
+    width, height = picture.size
+    if width * height > max_pixels:
+        raise BadInput("picture", wanted=f"at most {max_pixels:,} pixels", got=f"{width} × {height}")
+    try:
+        orientation = int(picture.getexif().get(ORIENTATION_TAG, 1) or 1)
+    except Exception:  # EXIF data can be broken in any way; the picture is then taken as stored
+        orientation = 1
+    if not 1 <= orientation <= 8:
+        orientation = 1
+    if orientation in TURNED and picture.format != "TIFF":  # those Pillow turns itself
+        width, height = height, width
+    return Looked(width, height, picture.mode, orientation, picture.format or "")
 
 
 def _decode_jpeg(data: bytes) -> UInt8[np.ndarray, "h w 3"]:
@@ -100,7 +110,7 @@ def _decode_jpeg(data: bytes) -> UInt8[np.ndarray, "h w 3"]:
 def _to_rgb(picture: Pillow.Image) -> UInt8[np.ndarray, "h w 3"]:
     if picture.mode.startswith("I") or picture.mode == "F":  # 16 or 32 bits of grey
         grey = np.asarray(picture, dtype=np.float64)
-        top = 65535.0 if grey.max(initial=0) > 255 else 255.0
+        top = 65535.0 if picture.mode.startswith("I;16") or grey.max(initial=0) > 255 else 255.0
         return np.repeat((grey.clip(0, top) * (255 / top)).round().astype(np.uint8)[:, :, None], 3, axis=2)
     if "transparency" in picture.info or picture.mode in ("RGBA", "LA", "PA", "La", "RGBa"):
         seen = picture.convert("RGBA")
@@ -108,7 +118,7 @@ def _to_rgb(picture: Pillow.Image) -> UInt8[np.ndarray, "h w 3"]:
     return np.asarray(picture.convert("RGB"))
 
 
-def _upright(image: UInt8[np.ndarray, "h w 3"], orientation: int) -> UInt8[np.ndarray, "h w 3"]:
+def _upright(image: UInt8[np.ndarray, "h w 3"], orientation: int) -> UInt8[np.ndarray, "seen_h seen_w 3"]:
     """Undo EXIF orientation: 2, 4, 5, 7 are mirrored, 3 and 6 and 8 turned.
 
     >>> _upright(np.arange(6, dtype=np.uint8).reshape(1, 2, 3), 3)[0, 0].tolist()
