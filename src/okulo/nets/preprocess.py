@@ -1,15 +1,15 @@
 """Pre-processing in PyTorch: the same definition as the model file's graph (see `core.model.Preprocess`).
 
-Resizing is `torch.nn.functional.interpolate(mode="bilinear", antialias=True)`, rounded half to even and
-clamped, which is what Pillow's bilinear stores to within one step.
+Resizing is `algo.resize`: the same bytes in training, in the model file's graph and in the runtime, within one
+level of torch's own `interpolate(mode="bilinear", antialias=True)`, whose rounding differs by runtime.
 """
 
 import numpy as np
 import torch
 from jaxtyping import Float32, UInt8
 from torch import Tensor
-from torch.nn import functional
 
+from okulo.algo.resize import cut_and_resize
 from okulo.core.model import Preprocess
 
 
@@ -25,13 +25,7 @@ def resize(image: UInt8[Tensor, "h w 3"], preprocess: Preprocess) -> UInt8[Tenso
     tensor([[7, 7],
             [7, 7]], dtype=torch.uint8)
     """
-    top, left, height, width = preprocess.window(image.shape[0], image.shape[1])
-    image = image[top : top + height, left : left + width]
-    if (height, width) == preprocess.size:
-        return image.contiguous()
-    planes = image.permute(2, 0, 1)[None].to(torch.float32)
-    resized = functional.interpolate(planes, preprocess.size, mode="bilinear", antialias=True)
-    return resized[0].round().clamp(0, 255).to(torch.uint8).permute(1, 2, 0).contiguous()
+    return torch.from_numpy(np.array(cut_and_resize(image.cpu().numpy(), preprocess), order="C"))
 
 
 def normalise(images: UInt8[Tensor, "n H W 3"], preprocess: Preprocess) -> Float32[Tensor, "n 3 H W"]:

@@ -1,0 +1,1 @@
+"""Algorithms on arrays: numpy, scipy and numba, nothing of pictures on disk or networks."""
