@@ -1,4 +1,4 @@
-"""The two passes of `resize`, compiled. Every number is whole and below 2²⁴: float32 is exact in any order."""
+"""The two passes of `resize`, compiled. Every number is whole and below 2²⁴: float32 is exact."""
 
 from collections.abc import Callable
 from typing import Any

@@ -1,7 +1,7 @@
 """Pre-processing in PyTorch: the same definition as the model file's graph (see `core.model.Preprocess`).
 
-Resizing is `algo.resize`: the same bytes in training, in the model file's graph and in the runtime, within one
-level of torch's own `interpolate(mode="bilinear", antialias=True)`, whose rounding differs by runtime.
+Resizing is `algo.resize`: the same bytes in training, in the model file's graph and in the runtime, within
+one level of torch's own `interpolate(mode="bilinear", antialias=True)`, whose rounding differs by runtime.
 """
 
 import numpy as np
