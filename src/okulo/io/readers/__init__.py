@@ -1,0 +1,1 @@
+"""Readers of data sets: class folders, CSV, tables, COCO, YOLO, masks; one file each."""
