@@ -1,0 +1,88 @@
+"""`okulo evaluate`."""
+
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from okulo.cli.command import command
+from okulo.cli.open_model import open_model
+from okulo.core.protocols import Progress
+from okulo.evaluate.figures import Effect
+from okulo.evaluate.measure import SHARES, EvaluateParams, EvaluateReport, run
+from okulo.evaluate.report import count, num, pct
+
+WORST_CLASSES = 5
+
+
+def measure(params: EvaluateParams, progress: Progress) -> EvaluateReport:
+    """Open the model and measure it."""
+    predictor, info = open_model(params.model, engine=params.engine)
+    return run(params, predictor, info, progress)
+
+
+def show(report: EvaluateReport, console: Console) -> None:
+    """Print the main figures, what a threshold does, and the worst classes."""
+    figures, coverage = report.figures, report.coverage
+    where = "" if report.split == "all" else f" of the {report.split} split"
+    console.print(
+        f"[bold]{escape(report.name)}[/bold] on {count(figures.n)} pictures{where}: "
+        f"[bold]{pct(figures.accuracy.value)}[/bold] right "
+        f"(95 % interval {pct(figures.accuracy.low)} to {pct(figures.accuracy.high)})"
+    )
+    console.print(
+        f"balanced {pct(figures.balanced_accuracy)} · macro F1 {pct(figures.macro_f1.value)} · "
+        f"calibration error {num(figures.calibration_error)} · Brier {num(figures.brier)}"
+    )
+    for what, number in (
+        ("could not be read", coverage.unreadable),
+        ("have no label", coverage.unlabelled),
+        ("have a label the model does not know", coverage.unknown_label),
+    ):
+        if number:
+            console.print(f"[yellow]{count(number)} pictures {what}: left out.[/yellow]")
+    for warning in report.warnings:
+        console.print(f"[yellow]{warning}[/yellow]")
+    if report.curve.has:
+        console.print(_effects(report))
+        console.print(_classes(report))
+    console.print(escape(f"Report: {report.page}   predictions: {report.predictions}"), soft_wrap=True)
+
+
+def effects_table(rows: list[tuple[str, Effect]]) -> Table:
+    """What thresholds do, one row each."""
+    table = Table(box=None, pad_edge=False, header_style="dim")
+    for name in ("", "threshold", "refused", "errors removed", "wrong among answers"):
+        table.add_column(name, justify="left" if not name else "right")
+    for name, effect in rows:
+        removed = None if effect.errors_kept is None else 1 - effect.errors_kept
+        table.add_row(name, num(effect.threshold), pct(1 - effect.kept), pct(removed), pct(effect.error_rate))
+    return table
+
+
+def _effects(report: EvaluateReport) -> Table:
+    rows = [(f"refuse {share:.0%}", effect) for share, effect in zip(SHARES, report.useful)]
+    if report.suggested:
+        rows.append(("best trade here", report.suggested))
+    if report.at_threshold:
+        rows.insert(0, ("the model's threshold", report.at_threshold))
+    return effects_table(rows)
+
+
+def _classes(report: EvaluateReport) -> Table:
+    by_class = report.figures.per_class
+    table = Table(box=None, pad_edge=False, header_style="dim")
+    for name in ("worst classes", "pictures", "recall", "precision", "F1"):
+        table.add_column(name, justify="left" if name == "worst classes" else "right")
+    present = [i for i in by_class.f1.argsort() if by_class.support[i]]
+    for i in present[:WORST_CLASSES]:
+        table.add_row(
+            escape(report.classes[i]),
+            count(int(by_class.support[i])),
+            pct(float(by_class.recall[i])),
+            pct(float(by_class.precision[i])),
+            pct(float(by_class.f1[i])),
+        )
+    return table
+
+
+evaluate = command(EvaluateParams, measure, show)
