@@ -54,8 +54,8 @@ def command(
             if error.filename is None and error.errno is None:
                 raise
             return _refuse(f"{error.filename or 'file system'}: {error.strerror}")
-        except KeyboardInterrupt:
-            sys.stderr.write("okulo: stopped\n")
+        except KeyboardInterrupt as stop:
+            sys.stderr.write(f"okulo: {stop if stop.args else 'stopped'}\n")
             return 130
         if as_json:
             print(json.dumps(to_json(report), indent=2, ensure_ascii=False))

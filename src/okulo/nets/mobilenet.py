@@ -47,6 +47,7 @@ def mobilenet(
 
     Each stage but the first halves the size; `stem_kind` "imagenet" halves once more at the start.
 
+    >>> import torch
     >>> mobilenet(classes=10)(torch.zeros(2, 3, 32, 32))["embedding"].shape
     torch.Size([2, 320])
     """

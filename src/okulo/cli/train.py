@@ -1,0 +1,66 @@
+"""`okulo train`: train a network on a table."""
+
+import shlex
+
+from rich.console import Console
+from rich.table import Table
+
+from okulo.cli.command import command
+from okulo.core.errors import need
+from okulo.core.protocols import Progress
+from okulo.train.params import ClassifyParams
+from okulo.train.report import TrainReport
+
+
+def run(params: ClassifyParams, progress: Progress) -> TrainReport:
+    """Run the recipe that is asked for; torch is imported here and not before."""
+    need("torch", extra="train", verb="okulo train")
+    from okulo.train.recipes import RECIPES
+
+    return RECIPES[params.recipe](params, progress)
+
+
+def show(report: TrainReport, console: Console) -> None:
+    """Print what was trained, how well it answers, and what to do with it."""
+    table = Table(show_header=False, box=None, pad_edge=False)
+    for name, value in _rows(report):
+        table.add_row(name, value)
+    console.print(table)
+    for kind, count in report.findings.counts().items():
+        console.print(f"left out: {count:,} {kind} (see report.json)", markup=False)
+    run = shlex.quote(str(report.run))
+    console.print(f"next: okulo export {run} -o model.okulo.onnx", markup=False, soft_wrap=True)
+
+
+def _rows(report: TrainReport) -> list[tuple[str, str]]:
+    network = (
+        f"{report.backbone} at {report.input_size} px: {report.parameters:,} parameters, "
+        f"{report.multiply_adds / 1e6:,.1f} M multiply-adds"
+    )
+    rows = [
+        ("network", network),
+        (
+            "learned from",
+            f"{report.train_items:,} pictures of {len(report.classes)} classes, {report.epochs} epochs",
+        ),
+    ]
+    if report.val_accuracy is not None:
+        rows.append(
+            (
+                "accuracy",
+                f"{report.val_accuracy:.1%} on {report.val_items:,} others (epoch {report.best_epoch})",
+            )
+        )
+    if report.logit_gap is not None and report.logit_gap_optimum is not None:
+        rows.append(
+            ("logit gap", f"{report.logit_gap:.1f}, label smoothing aims at {report.logit_gap_optimum:.1f}")
+        )
+    speed = (
+        f"{report.seconds:,.0f} s in {report.precision} on {report.device}"
+        + (f" × {report.processes}" if report.processes > 1 else "")
+        + f": {report.images_per_second:,.0f} pictures/s, {report.step_share:.0%} of it in the step"
+    )
+    return [*rows, ("time", speed), ("run", str(report.run))]
+
+
+train = command(ClassifyParams, run, show)

@@ -1,0 +1,104 @@
+"""Parameters of the classification recipe. No torch here: `--help` reads this file."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from okulo.core.errors import BadInput
+from okulo.core.params import Params, param
+
+LOSSES = ("ce", "bce", "focal", "brier")
+OPTIMISERS = ("sgd", "adamw")
+PRECISIONS = ("auto", "fp32", "bf16", "fp16")
+
+
+@dataclass(frozen=True, kw_only=True)
+class ClassifyParams(Params):
+    """Train a network on a table.
+
+    Needs the columns `path` and `label`; of `split` only `train` and `val` are used, and without `val` a
+    part of `train` is held out. Writes a run folder that can be exported, evaluated and resumed.
+    """
+
+    items: Path = param(help="table of items, as `okulo scan` writes it", positional=True)
+    output: Path = param(help="folder of the run, made anew", short="o")
+    recipe: str = param("classify", help="what is trained", choices=("classify",))
+    resume: bool = param(False, help="go on with the run in the output folder, with its own settings")
+
+    backbone: str = param("resnet-small", help="one of ours (resnet-small, vgg-tiny, …) or any name of timm")
+    weights_file: Path | None = param(None, help="start from these weights (safetensors or torch)")
+    pretrained: bool = param(False, help="start from timm's published weights (fetches them)")
+    input_size: int | None = param(
+        None, help="side of the network's input, px (default: guessed from the table)", low=8, high=2048
+    )
+    fit: str = param("stretch", help="how pictures become square", choices=("stretch", "crop"))
+    tweak_b: bool = param(True, help="ResNet-B: stride on the 3×3 of a bottleneck")
+    tweak_c: bool = param(True, help="ResNet-C: a stem of three 3×3")
+    tweak_d: bool = param(True, help="ResNet-D: average before the shortcut's 1×1")
+    norm: str = param("batch", help="norm of our own networks", choices=("batch", "group"))
+    dropout: float = param(0.0, help="share of features dropped before the last layer", low=0, high=0.95)
+
+    epochs: int | None = param(
+        None, help="times the training pictures are seen (default 16)", low=1, high=100_000
+    )
+    seconds: float | None = param(None, help="instead of epochs: as many as fit in this time", low=1)
+    batch: int = param(64, help="pictures in a step, over all devices", low=1, high=65_536)
+    seed: int = param(0, help="of everything random", low=0)
+    device: str = param("auto", help="auto, cpu, cuda, cuda:1, mps")
+    val_share: float = param(0.1, help="held out of train where the table has no val", low=0, high=0.9)
+    memory: float = param(
+        2.0, help="decoded pictures up to so many GB are kept in memory, else on disk", low=0
+    )
+
+    lr: float | None = param(None, help="learning rate (default: 0.1 for sgd, 0.003 for adamw)", low=0)
+    lr_scaling: bool = param(False, help="linear rule: multiply the learning rate by batch/256")
+    warmup_epochs: float | None = param(
+        None, help="learning rate rises from 0 for so long (default: a tenth, at most 5)", low=0
+    )
+    cosine: bool = param(True, help="cosine decay; without it ÷10 at ¼, ½ and ¾")
+    zero_gamma: bool = param(True, help="residual blocks start as the identity")
+    decay_norm_bias: bool = param(False, help="decay weights of norms and biases too")
+    precision: str = param("auto", help="auto takes bf16 where it is faster", choices=PRECISIONS)
+    label_smoothing: float | None = param(
+        None, help="ε (default: 0.1 from 60 epochs on, else 0)", low=0, high=0.9
+    )
+    mixup: float = param(0.0, help="α of mixup, 0 is off; 0.2 is usual", low=0, high=10)
+    teacher: Path | None = param(None, help="run to learn from as well (distillation)")
+    temperature: float = param(4.0, help="softens the teacher's answers", low=0.1, high=100)
+    distill_weight: float = param(0.5, help="share of the loss that is the teacher's", low=0, high=1)
+
+    loss: str = param("ce", help="loss", choices=LOSSES)
+    focal_gamma: float = param(2.0, help="γ of the focal loss", low=0, high=10)
+    class_weights: bool = param(False, help="weight classes against their frequency")
+    balanced_sampling: bool = param(False, help="draw every class equally often")
+    optimiser: str = param("sgd", help="optimiser", choices=OPTIMISERS)
+    momentum: float = param(0.9, help="of sgd", low=0, high=0.999)
+    nesterov: bool = param(True, help="Nesterov's momentum")
+    weight_decay: float = param(5e-4, help="L2 (sgd), or decoupled decay (adamw)", low=0)
+    l1: float = param(0.0, help="L1 penalty on weights", low=0)
+    ema: float = param(0.0, help="decay of averaged weights, 0 is off; 0.999 is usual", low=0, high=0.99999)
+
+    flip: bool = param(False, help="mirror half of the pictures; leave off where left and right differ")
+    shift: float | None = param(
+        None, help="move pictures by up to this share of their side (default: 0.07 from 8 epochs on)",
+        low=0, high=0.5,
+    )  # fmt: skip
+    colour: float | None = param(
+        None, help="strength of brightness, contrast, saturation changes (default: 0.2 from 60 epochs on)",
+        low=0, high=1,
+    )  # fmt: skip
+    erase: float | None = param(
+        None, help="share of pictures with a part erased (default: 0.25 from 60 epochs on)", low=0, high=1
+    )
+    jpeg: float = param(0.0, help="share of pictures seen as a poor JPEG", low=0, high=1)
+    policy: str = param(
+        "none", help="torchvision's automatic augmentation", choices=("none", "trivial", "rand")
+    )
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.epochs is not None and self.seconds is not None:
+            raise BadInput("seconds", "cannot be given together with epochs", hint="give one budget")
+        if self.pretrained and self.weights_file is not None:
+            raise BadInput("weights-file", "cannot be given together with pretrained")
+        if self.nesterov and self.optimiser == "sgd" and self.momentum == 0:
+            raise BadInput("nesterov", "needs momentum > 0", hint="give --no-nesterov")

@@ -1,0 +1,40 @@
+"""What a training run found. No torch here: the command line and a page read it."""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from okulo.core.nouns import Findings
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainReport:
+    """A finished run; shares and accuracies are 0 to 1."""
+
+    run: Path
+    backbone: str
+    classes: tuple[str, ...]
+    input_size: int
+    train_items: int
+    val_items: int
+    parameters: int
+    multiply_adds: int
+    """For one picture."""
+    precision: str
+    device: str
+    processes: int
+    epochs: int
+    best_epoch: int
+    train_loss: float
+    val_loss: float | None
+    val_accuracy: float | None
+    logit_gap: float | None
+    """Mean difference of the two highest logits on val."""
+    logit_gap_optimum: float | None
+    """What label smoothing aims at: log((K−1)(1−ε)/ε); none without smoothing."""
+    seconds: float
+    """Of all epochs; decoding is `decode_seconds`."""
+    decode_seconds: float
+    images_per_second: float
+    step_share: float
+    """Share of the time of passing through the training pictures that the steps themselves took."""
+    findings: Findings = field(default_factory=Findings)
