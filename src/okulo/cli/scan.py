@@ -11,7 +11,6 @@ from okulo.curate.scan import ScanParams, ScanReport, run
 
 MOST_CLASSES = 12
 """More classes than this are shown by the largest and the smallest."""
-EXAMPLES = 2
 
 
 def show(report: ScanReport, console: Console) -> None:
@@ -63,12 +62,17 @@ def _column(name: str) -> Column:
 
 def _findings(report: ScanReport) -> Table:
     table = Table(
-        "finding", Column("count", justify="right"), "what it means", "for example", box=None, pad_edge=False
+        "finding",
+        Column("count", justify="right"),
+        Column("what it means", no_wrap=True),
+        Column("for example", no_wrap=True, overflow="ellipsis"),
+        box=None,
+        pad_edge=False,
     )
     order = {kind: number for number, kind in enumerate(KINDS)}
     for kind, count in sorted(report.kinds.items(), key=lambda each: order.get(each[0], len(order))):
-        examples = report.findings.frame.filter(kind=kind)["item"].head(EXAMPLES).to_list()
-        table.add_row(kind, f"{count:,}", KINDS[kind], Text(", ".join(_short(name) for name in examples)))
+        example = report.findings.frame.filter(kind=kind)["item"][0]
+        table.add_row(kind, f"{count:,}", KINDS[kind], Text(_short(example)))
     return table
 
 

@@ -129,8 +129,9 @@ def _draw_bars(axes: "Axes", counts: pl.DataFrame) -> None:
     axes.set_ylim(len(counts) - 0.4, -0.6)
     axes.set_xlabel("items")
     axes.margins(x=0.08)
+    axes.tick_params(axis="x", labelsize=8)
     if len(counts):
-        axes.legend(loc="lower right", fontsize=8, frameon=False)
+        axes.legend(loc="upper right", bbox_to_anchor=(1, -0.02), ncols=4, fontsize=8, frameon=False)
 
 
 def _draw_curve(axes: "Axes", counts: pl.DataFrame) -> None:

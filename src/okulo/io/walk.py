@@ -62,7 +62,7 @@ def _bad_link(top: str, link: str) -> tuple[str, float, str] | None:
     target = os.path.realpath(link)
     if not os.path.lexists(target):
         return "broken-link", 0.8, "a link to nothing"
-    if not target.startswith(top.rstrip("/") + "/"):
+    if not f"{target}/".startswith(top.rstrip("/") + "/"):
         return "link-out", 0.8, "a link that leads out of the folder; it was not followed"
     return None
 
