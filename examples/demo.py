@@ -39,7 +39,7 @@ def main() -> None:
     say("1 · Pictures: 12,000 real ones from Fashion-MNIST, in class folders")
     okulo("sample", "fashion", "fashion")
     say("2 · Look at them: a table, a split, and what is wrong with the data")
-    okulo("scan", "fashion", "-o", "items.parquet", "--plot", "balance.png")
+    okulo("scan", "fashion", "-o", "items.parquet", "--val", "0.1", "--plot", "balance.png")
     say("3 · Train the default small network")
     okulo("train", "items.parquet", "-o", "run")
     say("4 · Export one model file, checked number by number against PyTorch")
