@@ -9,7 +9,7 @@ from okulo.cli.open_model import open_model
 from okulo.core.protocols import Progress
 from okulo.evaluate.figures import Effect
 from okulo.evaluate.measure import SHARES, EvaluateParams, EvaluateReport, run
-from okulo.evaluate.report import count, num, pct
+from okulo.evaluate.words import count, num, pct
 
 WORST_CLASSES = 5
 
@@ -34,12 +34,12 @@ def show(report: EvaluateReport, console: Console) -> None:
         f"calibration error {num(figures.calibration_error)} · Brier {num(figures.brier)}"
     )
     for what, number in (
-        ("could not be read", coverage.unreadable),
-        ("have no label", coverage.unlabelled),
-        ("have a label the model does not know", coverage.unknown_label),
+        ("cannot be read", coverage.unreadable),
+        ("without a label", coverage.unlabelled),
+        ("with a label that the model does not know", coverage.unknown_label),
     ):
         if number:
-            console.print(f"[yellow]{count(number)} pictures {what}: left out.[/yellow]")
+            console.print(f"[yellow]Left out: {count(number)} {what}.[/yellow]")
     for warning in report.warnings:
         console.print(f"[yellow]{warning}[/yellow]")
     if report.curve.has:

@@ -9,8 +9,8 @@ from okulo.cli.command import command
 from okulo.cli.evaluate import effects_table
 from okulo.cli.open_model import open_model, write_threshold
 from okulo.core.protocols import Progress
-from okulo.evaluate.report import count
 from okulo.evaluate.threshold import ThresholdParams, ThresholdReport, run
+from okulo.evaluate.words import count
 
 
 def choose(params: ThresholdParams, progress: Progress) -> ThresholdReport:
@@ -33,7 +33,7 @@ def show(report: ThresholdReport, console: Console) -> None:
         rows.insert(1, ("before", report.previous))
     console.print(effects_table(rows))
     if len(report.findings):
-        console.print(f"[yellow]{count(len(report.findings))} pictures could not be read: left out.[/yellow]")
+        console.print(f"[yellow]Left out: {count(len(report.findings))} that cannot be read.[/yellow]")
     for warning in report.warnings:
         console.print(f"[yellow]{warning}[/yellow]")
     done = "Written into" if report.written else "Dry run, not written into"

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from okulo.evaluate.figures import Effect
+from okulo.evaluate.words import num, pct
 from okulo.io.files import write_aside
 from okulo.metrics.reject import RejectCurve
 
@@ -28,17 +29,10 @@ def plot_curve(path: Path, curve: RejectCurve, chosen: Effect) -> None:
             label="errors kept",
         )
     axes.axvline(chosen.threshold, color=SOFT, linewidth=1, linestyle=":")
-    said = f"{chosen.threshold:.3g}: {1 - chosen.kept:.1%} refused"
+    said = f"threshold {num(chosen.threshold)}: {pct(1 - chosen.kept)} of the answers refused"
     if chosen.errors_kept is not None:
-        said += f"\n{1 - chosen.errors_kept:.1%} of errors removed"
-    right_half = chosen.threshold > 0.55
-    axes.annotate(
-        said,
-        (chosen.threshold, 0.5),
-        xytext=(-8 if right_half else 8, 0),
-        textcoords="offset points",
-        ha="right" if right_half else "left",
-    )
+        said += f", {pct(1 - chosen.errors_kept)} of the errors removed"
+    axes.set_title(said, loc="left", fontsize=11)
     axes.set(xlabel="threshold", ylabel="share kept", xlim=(0, 1), ylim=(0, 1.02))
     axes.spines[["top", "right"]].set_visible(False)
     axes.legend(frameon=False, loc="lower left")

@@ -15,6 +15,7 @@ from okulo.core.table import Items
 from okulo.evaluate import svg
 from okulo.evaluate.figures import Effect, recall_intervals
 from okulo.evaluate.measure import EvaluateReport, Wrong, thin
+from okulo.evaluate.words import count, num, pct
 from okulo.io.images import encode_jpeg, read_image
 
 THUMB_PX = 160
@@ -49,36 +50,6 @@ def page(report: EvaluateReport, items: Items) -> str:
         script=script,
         script_hash=base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),
     )
-
-
-def pct(share: float | None, digits: int = 1) -> str:
-    """A share as a percentage; "–" where it is undefined.
-
-    >>> pct(0.9123) == "91.2\u202f%", pct(1.0) == "100\u202f%", pct(float("nan")), pct(None)
-    (True, True, '–', '–')
-    """
-    if share is None or np.isnan(share):
-        return "–"
-    text = f"{100 * share:.{digits}f}"
-    return ("100" if text.startswith("100") else text) + "\u202f%"
-
-
-def count(number: int) -> str:
-    """A whole number with thin spaces between thousands.
-
-    >>> count(12345) == "12\u202f345"
-    True
-    """
-    return f"{number:,}".replace(",", "\u202f")
-
-
-def num(value: float | None, digits: int = 3) -> str:
-    """A figure with three digits behind the point; "–" where it is undefined.
-
-    >>> num(0.12345), num(float("nan"))
-    ('0.123', '–')
-    """
-    return "–" if value is None or np.isnan(value) else f"{value:.{digits}f}"
 
 
 def _charts(report: EvaluateReport) -> dict[str, Any]:

@@ -68,7 +68,7 @@ def error_rate_surely_at_most(curve: RejectCurve, target: float, sure: float) ->
     if best < 0:
         raise BadInput(
             "rule error-rate",
-            f"{target:.3g} cannot be promised with {sure:.3g} certainty from {int(curve.answers[0]):,} items",
+            f"{target:.1%} wrong cannot be promised, {sure:.1%} certain, from {curve.answers[0]:,} items",
             hint="take more labelled items, a higher --target, or leave out --sure",
         )
     return best
@@ -78,8 +78,8 @@ def _unreachable(curve: RejectCurve, target: float) -> BadInput:
     least = int(np.argmin(curve.risk))
     return BadInput(
         "rule error-rate",
-        f"{target:.3g} cannot be reached on this data",
-        hint=f"the lowest error rate is {curve.risk[least]:.3g}, at threshold {curve.threshold[least]:.3g}, "
+        f"{target:.1%} wrong cannot be reached on this data",
+        hint=f"the lowest error rate is {curve.risk[least]:.1%}, at threshold {curve.threshold[least]:.3g}, "
         f"which keeps {curve.kept[least]:.1%} of the answers",
     )
 

@@ -36,8 +36,8 @@ def _chart(title: str, inside: Sequence[str], x_label: str, y_label: str, *, per
         parts.append(f'<path class="grid" d="M{x} {place_y(0)}V{place_y(1)}M{place_x(0)} {y}H{place_x(1)}"/>')
         parts.append(f'<text class="tick" x="{LEFT - 8}" y="{y + 4}" text-anchor="end">{name}</text>')
         below = name if percent_x else f"{tick:g}"
-        anchor = "end" if tick == 1 else "middle"
-        shift = RIGHT if tick == 1 else 0
+        last = tick == 1 and percent_x  # "100 %" would not fit centred
+        anchor, shift = ("end", RIGHT) if last else ("middle", 0)
         parts.append(
             f'<text class="tick" x="{x + shift}" y="{place_y(0) + 18}" text-anchor="{anchor}">{below}</text>'
         )
@@ -125,7 +125,7 @@ def confusion_chart(counts: np.ndarray, classes: Sequence[str]) -> Markup | None
     k = len(classes)
     if k > LARGEST:
         return None
-    cell = 46 if k <= NUMBERED else max(9, min(26, 1000 // k))
+    cell = 46 if k <= NUMBERED else max(9, min(26, 920 // k))
     size = 12 if k <= NUMBERED else max(8, min(11, cell - 1))
     margin = max(len(short(name)) for name in classes) * size * 0.62 + 14
     whole = margin + k * cell + 4

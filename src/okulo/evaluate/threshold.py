@@ -22,6 +22,7 @@ from okulo.evaluate.rules import (
     threshold_at,
 )
 from okulo.evaluate.source import ALL, leaks, pick, read_source
+from okulo.evaluate.words import count, pct
 from okulo.metrics.intervals import bootstrap
 from okulo.metrics.reject import RejectCurve, reject_curve
 
@@ -192,15 +193,15 @@ def _interval(seen: _Seen, seed: int) -> tuple[float, float]:
 
 
 def _how(params: ThresholdParams, done: Effect, where: str) -> str:
-    refused = f"{1 - done.kept:.1%} of {done.items:,} pictures refused"
+    refused = f"{pct(1 - done.kept)} of {count(done.items)} pictures refused"
     if params.rule == "trade":
         rule = "best trade of errors removed for answers given up"
     elif params.rule == "refuse":
-        rule = f"to refuse {params.target:.3g} of the pictures"
+        rule = f"to refuse {pct(params.target)} of the pictures"
     else:
-        rule = f"at most {params.target:.3g} of the answers wrong"
-        rule += f", with {params.sure:.3g} certainty" if params.sure is not None else ""
-    removed = "" if done.errors_kept is None else f", and {1 - done.errors_kept:.1%} of the errors with them"
+        rule = f"at most {pct(params.target)} of the answers wrong"
+        rule += f", with {pct(params.sure)} certainty" if params.sure is not None else ""
+    removed = "" if done.errors_kept is None else f", and {pct(1 - done.errors_kept)} of the errors with them"
     return f"{rule}, on {where}: {refused}{removed}"
 
 
@@ -215,7 +216,7 @@ def _doubts(params: ThresholdParams, done: Effect, split: str) -> list[str]:
     if params.target is not None and params.rule == "refuse" and abs(1 - done.kept - params.target) > 0.02:
         said.append(
             f"Many pictures have the same confidence: the nearest share that can be refused is "
-            f"{1 - done.kept:.1%}, not {params.target:.1%}."
+            f"{pct(1 - done.kept)}, not {pct(params.target)}."
         )
     if (
         params.rule == "error-rate"
