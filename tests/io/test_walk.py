@@ -1,8 +1,9 @@
 import os
 from pathlib import Path
 
-from okulo.io.walk import show_name, walk
 from tests.io.pictures import fill
+
+from okulo.io.walk import show_name, walk
 
 
 def test_walk_finds_pictures_in_a_set_order_and_counts_the_rest(tmp_path: Path) -> None:

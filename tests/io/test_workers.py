@@ -3,11 +3,11 @@ import textwrap
 from pathlib import Path
 
 import pytest
+from tests.io.pictures import write_picture
 
 from okulo.io import workers
 from okulo.io.examine import Bounds, Examined, examine
 from okulo.io.workers import examine_all
-from tests.io.pictures import write_picture
 
 BOUNDS = Bounds(max_pixels=1000, verify=True)
 

@@ -8,12 +8,12 @@ import polars as pl
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.io.pictures import fill
 
 from okulo.core.errors import BadInput
 from okulo.io.readers.choose import Source, read_listing
 from okulo.io.readers.listing import Listing
 from okulo.io.readers.yolo import boxes_of, names_of_yaml
-from tests.io.pictures import fill
 
 COCO = {
     "categories": [{"id": 3, "name": "cat"}, {"id": 7, "name": "dog"}],
@@ -86,6 +86,14 @@ def test_csv_names_without_folder_or_ending_are_found(tmp_path: Path) -> None:
     (tmp_path / "labels.csv").write_text("id,breed\nabc,beagle\ndef,poodle\nghi,boxer\n")
     listing = read_listing(Source(tmp_path / "labels.csv"))
     assert rows(listing, "path", "label") == [("train/abc.jpg", "beagle"), ("train/def.jpg", "poodle")]
+    assert kinds(listing) == {"missing": 1}
+
+
+def test_a_name_is_not_taken_for_its_namesake_in_another_folder(tmp_path: Path) -> None:
+    fill(tmp_path, "data/cat/9.png", "data/cat/8.png")
+    (tmp_path / "x.csv").write_text("path,label\ndog/9.png,dog\ncat/8,cat\n9,any\n")
+    listing = read_listing(Source(tmp_path / "x.csv"))
+    assert rows(listing, "path", "label") == [("data/cat/8.png", "cat"), ("data/cat/9.png", "any")]
     assert kinds(listing) == {"missing": 1}
 
 

@@ -4,11 +4,11 @@ from pathlib import Path
 
 import polars as pl
 import pytest
+from tests.io.pictures import write_picture
 
 from okulo.curate.balance import class_balance
 from okulo.io.readers.choose import Source, read_listing
 from okulo.io.readers.listing import Listing
-from tests.io.pictures import write_picture
 
 CLASSES = 43
 HEAD = "Width,Height,Roi.X1,Roi.Y1,Roi.X2,Roi.Y2,ClassId,Path"

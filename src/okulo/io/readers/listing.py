@@ -65,8 +65,8 @@ def split_named(name: str) -> str | None:
 class Places:
     """Finds the files that a list names, below one folder and nowhere else.
 
-    A name that is not there as written is looked for by its file name, then by its stem: lists often leave
-    out the folder or the ending.
+    A name that is not there as written is taken for the only picture whose path ends with it, its ending
+    left out or not: lists often leave out the upper folders or the ending.
     """
 
     def __init__(self, root: Path) -> None:
@@ -105,12 +105,12 @@ class Places:
         return whole[len(self._prefix) :]
 
     def _elsewhere(self, named: str) -> str | None:
-        path = PurePosixPath(named)
-        for key in (path.name, path.stem):
-            found = self._by_name.get(key)
-            if found:
-                return found
-        return None
+        # `dog/9.png` must not be taken for `cat/9.png`: the folders that are named must be there.
+        found = self._by_name.get(named.rpartition("/")[2])
+        if not found:
+            return None
+        ends = (f"/{found}", f"/{found.rpartition('.')[0]}")
+        return found if any(end.endswith(f"/{named}") for end in ends) else None
 
     @cached_property
     def walked(self) -> Walked:
