@@ -17,6 +17,7 @@ VERBS = {
     "export": "Write a trained network as one checked model file.",
     "predict": "Answer for pictures with a model file.",
     "bench": "Measure latency and throughput honestly.",
+    "serve": "Serve model files over HTTP, batched, and well-behaved under load.",
 }
 """Each verb lives in `okulo.cli.<verb>` and is imported when it is called, so that `okulo --help` is fast."""
 

@@ -1,0 +1,1 @@
+"""Serve model files: dynamic batching, stages that scale apart, Open Inference Protocol v2."""

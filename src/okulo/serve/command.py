@@ -1,0 +1,160 @@
+"""`okulo serve`: what may be said on the command line, and the service made of it."""
+
+import logging
+import os
+import time
+from collections.abc import Sequence
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass
+from pathlib import Path
+
+from okulo.core.errors import BadInput
+from okulo.core.params import Params, param
+from okulo.core.protocols import Progress, silent
+from okulo.serve.app import make_app
+from okulo.serve.http import App
+from okulo.serve.plan import Plan
+from okulo.serve.server import bind, serve
+from okulo.serve.service import Limits, Service
+from okulo.serve.stageservice import StageService, make_stage_app
+
+log = logging.getLogger("okulo.serve")
+STAGES = ("all", "postprocess")
+MB = 1 << 20
+KEY_VARIABLE = "OKULO_API_KEY"
+
+
+@dataclass(frozen=True, kw_only=True)
+class ServeParams(Params):
+    """Serve model files over HTTP: pictures in, labels out; Open Inference Protocol v2; dynamic batching.
+
+    A model is FILE, NAME=FILE or NAME@VERSION=FILE; a folder of model files serves all of them.
+    """
+
+    models: tuple[str, ...] = param((), help="model files, or folders of them", positional=True)
+    host: str = param("127.0.0.1", help="address to listen on; 0.0.0.0 for all")
+    port: int = param(8080, help="port; 0 takes a free one", low=0, high=65535)
+    stage: str = param("all", help="serve the whole pipeline, or post-processing alone", choices=STAGES)
+    batch_size: int = param(32, help="the network answers up to so many pictures at once", low=1, high=1024)
+    interval_ms: float = param(0.0, help="wait so long for a batch to fill; 0 is best on a CPU", low=0)
+    workers: int = param(0, help="batches answered at the same time; 0: one for each core", low=0, high=256)
+    threads: int = param(1, help="the engine's threads for each batch", low=1, high=256)
+    decoders: int = param(0, help="threads that decode pictures; 0: one for each core", low=0, high=256)
+    engine: str = param("onnxruntime", help="what runs the network: onnxruntime or openvino")
+    compiled: bool = param(False, help="resize large pictures faster, for 100 MB and a slower start")
+    postprocess: str = param("", help="work on each answer: a name, or module:factory")
+    post_workers: int = param(0, help="workers for it; 0: one for each core", low=0, high=256)
+    post_threads: bool = param(False, help="run it in threads; good where it is mostly OpenCV or numpy")
+    post_url: str = param("", help="run it on the service of `--stage postprocess` at this http://host:port")
+    queue_items: int = param(1024, help="more pictures inside at once are refused (429)", low=1)
+    queue_mb: int = param(512, help="more megabytes inside at once are refused (429)", low=1)
+    max_body_mb: int = param(32, help="longest request", low=1)
+    max_megapixels: float = param(25.0, help="largest picture, decoded", low=0.001)
+    max_images: int = param(64, help="most pictures in one request", low=1)
+    timeout_s: float = param(30.0, help="longest time for an answer", low=0.01)
+    api_key_file: Path | None = param(None, help=f"file with the key clients must send (or ${KEY_VARIABLE})")
+    cors: tuple[str, ...] = param((), help="pages (https://host) that may ask from a browser; * for all")
+    drain_s: float = param(0.0, help="after SIGTERM stay up, not ready, so long before stopping", low=0)
+    stop_s: float = param(20.0, help="then give requests in flight so long to finish", low=1)
+    log_requests: bool = param(False, help="one line in the log for every request")
+
+
+@dataclass(frozen=True)
+class ServeReport:
+    """How it ended."""
+
+    requests: int
+    seconds: float
+
+
+def make_plan(params: ServeParams) -> Plan:
+    """Say how each model's stages are built."""
+    cores = len(os.sched_getaffinity(0))
+    return Plan(
+        batch_size=params.batch_size,
+        interval_ms=params.interval_ms,
+        workers=params.workers or cores,
+        threads=params.threads,
+        decoders=params.decoders or cores,
+        engine=params.engine,
+        compiled=params.compiled,
+        postprocess=params.postprocess,
+        post_workers=params.post_workers or cores,
+        post_threads=params.post_threads,
+        post_url=params.post_url,
+        post_key=os.environ.get(KEY_VARIABLE, ""),
+        max_items=params.queue_items,
+        max_bytes=params.queue_mb * MB,
+        max_pixels=round(params.max_megapixels * 1e6),
+    )
+
+
+def make_service(params: ServeParams) -> Service:
+    """Make the service, not yet open."""
+    return Service(params.models, make_plan(params), make_limits(params))
+
+
+def make_limits(params: ServeParams) -> Limits:
+    """What one request may ask for."""
+    return Limits(
+        max_body_bytes=params.max_body_mb * MB, max_images=params.max_images, timeout_s=params.timeout_s
+    )
+
+
+def read_key(params: ServeParams) -> str:
+    """The key clients must send, from the file or the environment; empty: none is asked for."""
+    if params.api_key_file is None:
+        return os.environ.get(KEY_VARIABLE, "").strip()
+    try:
+        key = params.api_key_file.read_text(encoding="utf-8").strip()
+    except (OSError, UnicodeDecodeError) as error:
+        raise BadInput(str(params.api_key_file), f"cannot be read ({error})") from error
+    if not key:
+        raise BadInput(str(params.api_key_file), "is empty", hint="put the key into it, on one line")
+    return key
+
+
+def run(params: ServeParams, progress: Progress = silent) -> ServeReport:
+    """Serve until SIGTERM or SIGINT."""
+    del progress
+    key = read_key(params)
+    service: Service | StageService
+    app: App
+    if params.stage == "postprocess":
+        service = StageService(make_plan(params), make_limits(params))
+        app = make_stage_app(service, key=key)
+    else:
+        service = make_service(params)
+        app = make_app(service, key=key, origins=params.cors, log_requests=params.log_requests)
+    return serve_it(params, service, app)
+
+
+def serve_it(
+    params: ServeParams,
+    service: "Service | StageService",
+    app: App,
+    beside: Sequence[AbstractAsyncContextManager[object]] = (),
+) -> ServeReport:
+    """Open the service and serve this application of it, to the end."""
+    started = time.monotonic()
+    with bind(params.host, params.port) as listener:
+        try:
+            service.open()
+
+            def say() -> None:
+                host, port = listener.getsockname()[:2]
+                seconds = time.monotonic() - started
+                log.info("serving %s at http://%s:%d (up in %.2f s)", service.about(), host, port, seconds)
+
+            serve(
+                app,
+                service,
+                listener,
+                drain_s=params.drain_s,
+                stop_s=params.stop_s,
+                beside=beside,
+                started=say,
+            )
+        finally:
+            service.close(0.0)
+    return ServeReport(service.metrics.total(), time.monotonic() - started)

@@ -1,0 +1,146 @@
+"""One stage as its own service: `Remote` sends it batches, and it spreads each over its workers."""
+
+import asyncio
+import logging
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import orjson
+
+from okulo.core.errors import BadInput
+from okulo.serve.http import (
+    App,
+    Headers,
+    Reading,
+    Receive,
+    Reply,
+    Scope,
+    Send,
+    check_key,
+    connection_lost,
+    error_reply,
+    send_reply,
+)
+from okulo.serve.metrics import Metrics
+from okulo.serve.models import post_stage
+from okulo.serve.plan import Plan
+from okulo.serve.refusals import Refused
+from okulo.serve.remote import PATH
+from okulo.serve.service import Limits, Mailbox, ask
+from okulo.serve.stages import NO_ORDER, Pipeline
+from okulo.serve.wire import packed, unpack
+
+log = logging.getLogger("okulo.serve")
+
+
+@dataclass
+class StageService:
+    """Post-processing alone, served."""
+
+    plan: Plan
+    limits: Limits = field(default_factory=Limits)
+    metrics: Metrics = field(default_factory=Metrics)
+    stopping: bool = False
+    pipeline: Pipeline = field(init=False)
+
+    def open(self) -> None:
+        """Start the workers."""
+        if not self.plan.postprocess:
+            raise BadInput("postprocess", wanted="its name, with --stage postprocess", got="none")
+        stage = replace(post_stage(replace(self.plan, post_url="")), split=list, join=_all)
+        self.pipeline = Pipeline(
+            [stage], max_items=self.plan.max_items, max_bytes=self.plan.max_bytes, watch=self.metrics
+        )
+        self.metrics.show_also(self._gauges)
+
+    def about(self) -> str:
+        """What is served, in one line."""
+        return f"the stage postprocess ({self.plan.postprocess}, {self.plan.post_workers} workers)"
+
+    @property
+    def ready(self) -> bool:
+        """Whether every worker can work now, and the server means to go on."""
+        return not self.stopping and self.pipeline.ready
+
+    def drain(self) -> None:
+        """Turn readiness red."""
+        self.stopping = True
+
+    def close(self, timeout_s: float = 10.0) -> None:
+        """Finish and end all workers."""
+        self.stopping = True
+        self.pipeline.close(timeout_s)
+
+    async def watch(self) -> None:
+        """Nothing to look after: workers' keepers do."""
+        await asyncio.Event().wait()
+
+    def _gauges(self) -> Iterator[tuple[str, str, dict[str, str], float]]:
+        yield "okulo_ready", "1 if every worker can answer", {}, float(self.ready)
+        yield "okulo_inside_items", "batches waiting or being worked on", {}, self.pipeline.items
+        for batcher in self.pipeline.batchers:
+            labels = {"stage": batcher.name}
+            yield "okulo_queue_items", "items waiting for a worker", labels, batcher.waiting
+        yield "okulo_worker_restarts", "worker processes replaced", {}, self.pipeline.restarts
+
+
+def _all(_: Sequence[Any], results: Sequence[Any]) -> list[Any]:
+    return list(results)
+
+
+def make_stage_app(service: StageService, *, key: str = "") -> App:
+    """The stage's ASGI application: `POST /v1/stage`, health and metrics."""
+    reading = Reading(service.limits.max_body_bytes, service.plan.max_bytes, service.limits.timeout_s)
+    mailboxes: list[Mailbox] = []
+
+    async def work(headers: Headers, receive: Receive) -> Reply:
+        service.pipeline.check_room(1, 0, NO_ORDER)
+        body = await reading.body(receive, headers)
+        batch = unpack(body)
+        if not isinstance(batch, list):
+            raise BadInput("batch", wanted="a list", got=type(batch).__name__)
+        if not mailboxes:
+            mailboxes.append(Mailbox(asyncio.get_running_loop()))
+        outcomes = await ask(
+            service.pipeline,
+            [batch],
+            [len(body)],
+            mailbox=mailboxes[0],
+            timeout_s=service.limits.timeout_s,
+            disconnected=connection_lost(receive) or (lambda: False),
+        )
+        if isinstance(outcomes[0], Exception):
+            raise outcomes[0]
+        return Reply(bytes(packed(outcomes[0])), content_type=b"application/octet-stream")
+
+    def simple(path: str) -> Reply | None:
+        if path == "/v2/health/live":
+            return Reply(b'{"live":true}')
+        if path == "/v2/health/ready":
+            return Reply(orjson.dumps({"ready": service.ready}), 200 if service.ready else 503)
+        if path == "/metrics":
+            return Reply(service.metrics.text(), content_type=b"text/plain; version=0.0.4")
+        return None
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        started, headers, path = time.monotonic(), dict(scope["headers"]), scope["path"]
+        try:
+            if key and not path.startswith("/v2/health/"):
+                check_key(headers, key)
+            if path == PATH and scope["method"] == "POST":
+                reply = await work(headers, receive)
+            else:
+                reply = simple(path) or Reply(b'{"error":"not found"}', 404)
+        except Exception as error:  # whatever it is, the client gets an answer
+            if isinstance(error, Refused):
+                service.metrics.reject(error.reason)
+            elif not isinstance(error, BadInput):
+                log.error("a batch failed", exc_info=error)
+            reply = error_reply(error)
+        if path == PATH:
+            service.metrics.request("stage", str(reply.status), time.monotonic() - started)
+        await send_reply(send, reply)
+
+    return app
