@@ -1,0 +1,1 @@
+"""Pages: plain ES modules and style sheets, served beside the server's own addresses."""

@@ -1,0 +1,66 @@
+/** Runs a model file in its own thread, so that the page stays smooth. One model at a time.
+
+in:  {id, load: {address, key}} or {id, ask: Blob | ImageBitmap}
+out: {id, progress: {done, of}} while loading, then {id, result} or {id, error, fatal}; after what is fatal the
+worker must be replaced. */
+
+import * as ort from '../vendor/onnxruntime-web/ort.wasm.min.mjs'
+import { decode, pixelsOf } from './decode.js'
+import { fetchModel } from './fetch.js'
+
+ort.env.wasm.wasmPaths = new URL('../vendor/onnxruntime-web/', import.meta.url).href
+// Threads need an isolated page (https or localhost, and the headers our server sends); else there is one.
+ort.env.wasm.numThreads = self.crossOriginIsolated ? Math.min(4, navigator.hardwareConcurrency || 1) : 1
+
+let session = null
+let last = Promise.resolve()
+
+self.onmessage = ({ data }) => {
+  last = last.then(() => serve(data)) // one after another: there is one session
+}
+
+async function serve({ id, load, ask }) {
+  try {
+    const result = load ? await open(load, (progress) => self.postMessage({ id, progress })) : await answer(ask)
+    self.postMessage({ id, result })
+  } catch (error) {
+    self.postMessage({ id, error: plain(error), fatal: error instanceof Broken })
+  }
+}
+
+/** The engine itself failed, most often for want of memory: what it holds can be trusted no more. */
+class Broken extends Error {}
+
+const plain = (error) => (error instanceof Error ? error.message : String(error))
+
+async function open({ address, key }, progress) {
+  const bytes = await fetchModel(address, key, progress)
+  await session?.release()
+  session = null
+  try {
+    session = await ort.InferenceSession.create(bytes, { executionProviders: ['wasm'] })
+  } catch (error) {
+    throw new Broken(`the model could not be made ready (${plain(error)})`)
+  }
+  return { threads: ort.env.wasm.numThreads, bytes: bytes.length }
+}
+
+async function answer(picture) {
+  const started = performance.now()
+  const { rgb, width, height } = picture instanceof Blob ? await decode(picture) : pixelsOf(picture)
+  const decoded = performance.now()
+  const image = new ort.Tensor('uint8', rgb, [height, width, 3])
+  const outputs = await run({ image })
+  const probabilities = Array.from(outputs.probabilities.data)
+  const done = performance.now()
+  for (const each of Object.values(outputs)) each.dispose()
+  return { probabilities, width, height, decodeMs: decoded - started, networkMs: done - decoded }
+}
+
+async function run(inputs) {
+  try {
+    return await session.run(inputs, ['probabilities'])
+  } catch (error) {
+    throw new Broken(`the network failed, perhaps for want of memory (${plain(error)})`)
+  }
+}
