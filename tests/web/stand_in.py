@@ -38,7 +38,8 @@ class StandIn:
 
     async def predict(self, request: Request) -> JSONResponse:
         self.asked += 1
-        if self.key and request.headers.get("authorization") != f"Bearer {self.key}":
+        said = request.headers.get("authorization", "").encode("latin1")
+        if self.key and said != f"Bearer {self.key}".encode():
             return JSONResponse({"error": "the API key is wrong"}, 401)
         if self.refuse_next:
             wait = {"retry-after": "1"}

@@ -86,7 +86,7 @@ def make_pages(models: Models, key: str = "") -> ASGIApp:
         log.warning("the page can ask the server only: %s", NOT_BUILT)
 
     def check(request: Request) -> None:
-        said = request.headers.get("authorization", "").encode()
+        said = request.headers.get("authorization", "").encode("latin1")  # the bytes as they came
         if key and not hmac.compare_digest(said, f"Bearer {key}".encode()):
             raise HTTPException(401, "this server asks for an API key")
 

@@ -11,7 +11,7 @@ export class Refused extends Error {
 
 /** `fetch` that throws `Refused` with what the server said. */
 export async function request(address, key, options = {}) {
-  const headers = { ...options.headers, ...(key ? { authorization: `Bearer ${key}` } : {}) }
+  const headers = { ...options.headers, ...(key ? { authorization: `Bearer ${utf8(key)}` } : {}) }
   let response
   try {
     response = await fetch(address, { ...options, headers })
@@ -23,6 +23,9 @@ export async function request(address, key, options = {}) {
   const wait = Number(response.headers.get('retry-after'))
   throw new Refused(await reason(response), response.status, wait > 0 ? wait : null)
 }
+
+/** Headers carry bytes, not characters. */
+const utf8 = (text) => String.fromCharCode(...new TextEncoder().encode(text))
 
 async function reason(response) {
   const text = await response.text()

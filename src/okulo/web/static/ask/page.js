@@ -7,7 +7,7 @@ import { request } from './fetch.js'
 import { csvOf, Gallery } from './gallery.js'
 import { Live } from './live.js'
 
-const PLACES = { server: new OnServer(), browser: new InBrowser() }
+export const PLACES = { server: new OnServer(), browser: new InBrowser() }
 const WHERE = { server: 'on the server, there and back', browser: 'in this browser' }
 
 /** All that the page knows; tests read it too. */
@@ -28,15 +28,17 @@ async function start() {
     for (const place of Object.values(PLACES)) place.key = key
     const said = await (await request('pages/models.json', key)).json()
     show(the('locked'), false)
+    show(the('problem'), false)
     Object.assign(state, { models: said.models, engine: said.engine })
   } catch (error) {
-    if (error.status === 401 || error.status === 403) return askForKey()
+    if (error.status === 401 || error.status === 403) return askForKey(key !== '')
     return complain(`The page cannot work: ${error.message}. Reload it when the server is back.`)
   }
   offerModels()
 }
 
-function askForKey() {
+function askForKey(wrong) {
+  if (wrong) complain('That key is wrong.')
   show(the('locked'), true)
   the('key').focus()
 }
