@@ -11,8 +11,12 @@ HERE = Path("/nowhere")
 
 def table(**columns: list[object]) -> pl.DataFrame:
     rows = len(next(iter(columns.values())))
-    whole = {"id": [str(n) for n in range(rows)], "path": [f"{n}.png" for n in range(rows)], "width": [20] * rows,
-             "height": [20] * rows} | columns  # fmt: skip
+    whole = {
+        "id": [str(n) for n in range(rows)],
+        "path": [f"{n}.png" for n in range(rows)],
+        "width": [20] * rows,
+        "height": [20] * rows,
+    } | columns
     return pl.DataFrame(
         [pl.Series(name, values, dtype=COLUMNS[name].dtype) for name, values in whole.items()]
     )

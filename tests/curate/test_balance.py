@@ -26,9 +26,15 @@ def test_effective_classes_of_equal_ones_are_their_number() -> None:
 
 @pytest.mark.parametrize(
     ("sizes", "words"),
-    [({}, "no labels"), ({"a": 3}, "one class only"), ({"a": 11, "b": 10}, "balanced"), ({"a": 2, "b": 1}, "slightly"),
-     ({"a": 50, "b": 10}, "unbalanced"), ({"a": 200, "b": 10}, "very unbalanced: the largest class has 20.0 ×")],
-)  # fmt: skip
+    [
+        ({}, "no labels"),
+        ({"a": 3}, "one class only"),
+        ({"a": 11, "b": 10}, "balanced"),
+        ({"a": 2, "b": 1}, "slightly unbalanced: the largest class has 2.0 ×"),
+        ({"a": 50, "b": 10}, "unbalanced"),
+        ({"a": 200, "b": 10}, "very unbalanced: the largest class has 20.0 ×"),
+    ],
+)
 def test_words(sizes: dict[str, int], words: str) -> None:
     frame = table(sizes) if sizes else pl.DataFrame({"id": ["a"]})
     assert class_balance(frame).words.startswith(words)

@@ -1,4 +1,4 @@
-"""A scan from end to end: what is there, what is wrong, what changed; nothing is fatal, nothing half written."""
+"""A scan from end to end: what is there, what is wrong, what changed; nothing fatal, nothing half written."""
 
 import json
 import os

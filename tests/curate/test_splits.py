@@ -1,4 +1,4 @@
-"""Shares hold, copies never straddle, the order of rows is nothing; a splitter that is surely fair is the reference."""
+"""Shares hold, copies never straddle, and the order of rows is nothing."""
 
 import numpy as np
 import polars as pl
@@ -137,5 +137,5 @@ def test_units_join_through_chains_of_groups_and_identical_files() -> None:
     "text", ["", "a/b", "0.5", "0.5/0.6", "1/1/-1", "0.2/0.2/0.2/0.4", "nan/1", "0.8,0.2"]
 )
 def test_shares_that_make_no_sense_are_refused(text: str) -> None:
-    with pytest.raises(BadInput, match="^split: expected shares"):
+    with pytest.raises(BadInput, match=r"^split: expected shares"):
         parse_shares(text)

@@ -55,7 +55,7 @@ def examine(path: str, bounds: Bounds) -> Examined:
             reason = f"{status.st_size:,} bytes, more than {MAX_BYTES:,}"
             return Examined(problem="huge", reason=reason)
         with open(path, "rb") as file:  # noqa: PTH123
-            data = file.read(MAX_BYTES)
+            data = file.read(status.st_size)
     except (OSError, ValueError) as error:  # ValueError: a zero byte in the name
         return Examined(problem="unreadable", reason=str(getattr(error, "strerror", None) or error))
     return _picture(data, status, bounds)
@@ -64,8 +64,9 @@ def examine(path: str, bounds: Bounds) -> Examined:
 def examine_header(path: Path) -> tuple[int, int] | None:
     """Width and height of a picture as seen; None where it cannot be read."""
     try:
-        with path.open("rb") as file:
-            looked = look(file.read(MAX_BYTES))
+        if path.stat().st_size > MAX_BYTES:
+            return None
+        looked = look(path.read_bytes())
     except (OSError, BadInput):
         return None
     return looked.width, looked.height

@@ -253,7 +253,7 @@ def test_the_form_can_be_named_and_wrong_ones_are_refused(tmp_path: Path) -> Non
 
 @pytest.mark.parametrize("form", ["csv", "coco"])
 def test_a_folder_without_the_named_form_is_a_clear_error(tmp_path: Path, form: str) -> None:
-    with pytest.raises(BadInput, match="has no (CSV|COCO) file"):
+    with pytest.raises(BadInput, match=r"has no (CSV|COCO) file"):
         read_listing(Source(tmp_path), form)
 
 

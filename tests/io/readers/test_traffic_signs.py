@@ -1,4 +1,4 @@
-"""The German traffic signs as they are given out: 43 unbalanced classes, Train/0/… and Test.csv (Path, ClassId)."""
+"""The German traffic signs as they come: 43 unbalanced classes, Train/0/… and Test.csv (Path, ClassId)."""
 
 from pathlib import Path
 
