@@ -21,7 +21,8 @@ def show(report: ScanReport, console: Console) -> None:
     )
     console.print(f"longer side {small} to {large} pixels, median {median}")
     if report.skipped:
-        console.print(f"{report.skipped:,} other files passed over")
+        files = "file" if report.skipped == 1 else "files"
+        console.print(f"{report.skipped:,} other {files} passed over")
     if report.changes:
         changes = report.changes
         console.print(
