@@ -9,7 +9,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Generic, Protocol, TypeVar
+from typing import Any, Generic, Protocol, TypeVar, runtime_checkable
 
 from okulo.core.protocols import Predictor
 from okulo.serve.refusals import Failed, Gone, Late, Refused, Stopping, WorkerDied
@@ -47,6 +47,7 @@ class Work(Generic[In, Out]):
         return self.queued_at - HEAD_START_S if self.urgent else self.queued_at
 
 
+@runtime_checkable
 class Watch(Protocol):
     """Hears what a batcher does."""
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 import simplejpeg
@@ -33,6 +33,7 @@ class Seen:
     result: object = None
 
 
+@runtime_checkable
 class Network(Protocol):
     """A model file split at `pixels` (`runtime.modelfile.ModelFile`, or a fake)."""
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from importlib import import_module
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 from okulo.core.errors import BadInput
 from okulo.core.protocols import Answer
@@ -11,6 +11,7 @@ Plain = Any
 """Numbers, text, lists and dicts of these, and arrays: what `wire` carries."""
 
 
+@runtime_checkable
 class Postprocess(Protocol):
     """Work on what the network said of one picture, object by object.
 

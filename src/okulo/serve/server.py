@@ -10,7 +10,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import uvicorn
 import uvloop
@@ -23,6 +23,7 @@ SWITCH_S = 0.0005
 """How long a busy thread may keep the interpreter's lock; Python's 5 ms leave workers idle."""
 
 
+@runtime_checkable
 class Running(Protocol):
     """What a process serves."""
 
