@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from hypothesis import settings
 from jaxtyping import install_import_hook
 
 SOURCE = Path(__file__).parents[1] / "src"
@@ -22,3 +23,7 @@ def typed_modules() -> list[str]:
 
 # An int is a float here, as PEP 484 says.
 install_import_hook(typed_modules(), "beartype.beartype(conf=beartype.BeartypeConf(is_pep484_tower=True))")
+
+# First calls compile checks and import libraries; on a busy machine any deadline is sometimes missed.
+settings.register_profile("okulo", deadline=None)
+settings.load_profile("okulo")

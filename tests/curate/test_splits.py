@@ -38,7 +38,7 @@ def tables(draw: st.DrawFn) -> pl.DataFrame:
 
 
 @given(frame=tables(), shares=SHARES, seed=st.integers(0, 5))
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 def test_copies_never_straddle(frame: pl.DataFrame, shares: Shares, seed: int) -> None:
     done = split(frame, shares, seed)
     assert set(done["split"]) <= {name for name, share in zip(SPLITS, shares) if share}
@@ -51,7 +51,7 @@ def test_copies_never_straddle(frame: pl.DataFrame, shares: Shares, seed: int) -
 
 
 @given(frame=tables(), shares=SHARES, seed=st.integers(0, 5))
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 def test_the_order_of_rows_is_nothing(frame: pl.DataFrame, shares: Shares, seed: int) -> None:
     frame = frame.with_row_index("row")
     mixed = frame.sample(fraction=1, shuffle=True, seed=seed)
@@ -59,7 +59,7 @@ def test_the_order_of_rows_is_nothing(frame: pl.DataFrame, shares: Shares, seed:
 
 
 @given(sizes=st.lists(st.integers(1, 60), min_size=1, max_size=12), shares=SHARES, seed=st.integers(0, 9))
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 def test_every_class_is_within_one_item_of_its_share(sizes: list[int], shares: Shares, seed: int) -> None:
     labels = [str(number) for number, size in enumerate(sizes) for _ in range(size)]
     done = split(pl.DataFrame({"id": named(len(labels)), "label": labels}), shares, seed)
