@@ -1,5 +1,6 @@
 """What goes wrong in production: overload, hang-ups, dead workers, changed files, the end."""
 
+import contextlib
 import os
 import shutil
 import signal
@@ -213,8 +214,7 @@ def test_the_end_is_bounded_though_work_hangs(start: Any, colours: Path) -> None
     arguments = ("--postprocess", "okulo_parts:Slow", "--post-workers", 1, "--stop-s", 1)
     server = start(colours, *arguments)
     children = server.children()
-    thread = threading.Thread(target=lambda: _ignore(httpx.post, server.url + PREDICT, file((1, 2, 3))))
-    threads = [threading.Thread(target=thread.run) for _ in range(10)]  # 20 s of work
+    threads = [threading.Thread(target=ask_and_forget, args=(server.url,)) for _ in range(10)]  # 20 s of work
     for each in threads:
         each.start()
     until(lambda: figure(server.url, "okulo_inside_items") == 10)
@@ -226,15 +226,13 @@ def test_the_end_is_bounded_though_work_hangs(start: Any, colours: Path) -> None
         each.join(10)
 
 
-def _ignore(post: Any, url: str, body: bytes) -> None:
-    try:
-        post(url, content=body, timeout=30)
-    except httpx.HTTPError:
-        pass
+def ask_and_forget(url: str) -> None:
+    with contextlib.suppress(httpx.HTTPError):
+        httpx.post(url + PREDICT, content=file((1, 2, 3)), timeout=30)
 
 
 def put(path: Path, source: Path) -> None:
-    """Replace a file as a careful deployment does: aside, then renamed; dated so that it counts as settled."""
+    """Replace a file as a careful deployment does: aside, then renamed; dated as settled."""
     aside = path.with_suffix(".tmp")
     shutil.copyfile(source, aside)
     then = time.time() - 5 + np.random.default_rng().random()

@@ -43,7 +43,7 @@ def test_a_picture_as_the_body(web: httpx.Client, kind: str) -> None:
     (answer,) = said["answers"]
     assert (answer["label"], answer["best"], answer["dont_know"]) == ("red", "red", False)
     assert (answer["width"], answer["height"]) == (20, 12)
-    assert [each["label"] for each in answer["top"]][0] == "red"
+    assert answer["top"][0]["label"] == "red"
     assert answer["probability"] == pytest.approx(0.96, abs=0.01)
 
 
