@@ -61,12 +61,15 @@ def scale_table(preprocess: Preprocess) -> Float32[np.ndarray, "3 256"]:
 
 
 def to_pixels(
-    image: UInt8[np.ndarray, "H W 3"], table: Float32[np.ndarray, "3 256"]
+    image: UInt8[np.ndarray, "H W 3"],
+    table: Float32[np.ndarray, "3 256"],
+    out: Float32[np.ndarray, "3 H W"] | None = None,
 ) -> Float32[np.ndarray, "3 H W"]:
-    """Scale a picture's bytes by `scale_table`, channels first."""
+    """Scale a picture's bytes by `scale_table`, channels first; into `out` if given (a row of a batch)."""
+    pixels = np.empty((3, *image.shape[:2]), np.float32) if out is None else out
     view = np.ascontiguousarray(image).view()
     view.setflags(write=False)
-    pixels: np.ndarray = look_up(view, table)
+    look_up(view, table, pixels)
     return pixels
 
 

@@ -57,13 +57,11 @@ def across(rows, first, taps, half, scale):  # type: ignore[no-untyped-def]  # c
 
 
 @compiled
-def look_up(image, table):  # type: ignore[no-untyped-def]  # compiled by numba for its types
-    """Replace bytes (H, W, 3) by `table[channel, byte]`, channels first: float32 (3, H, W)."""
+def look_up(image, table, out):  # type: ignore[no-untyped-def]  # compiled by numba for its types
+    """Write `table[channel, byte]` of bytes (H, W, 3) into `out`, channels first: float32 (3, H, W)."""
     height, width = image.shape[0], image.shape[1]
-    out = np.empty((3, height, width), np.float32)
     for i in range(height):
         for x in range(width):
             out[0, i, x] = table[0, image[i, x, 0]]
             out[1, i, x] = table[1, image[i, x, 1]]
             out[2, i, x] = table[2, image[i, x, 2]]
-    return out

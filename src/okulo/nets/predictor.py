@@ -9,7 +9,7 @@ from okulo.core.checks import check_image
 from okulo.core.protocols import Answer, Image
 from okulo.nets.answers import answers
 from okulo.nets.bundle import Bundle
-from okulo.nets.preprocess import as_tensor, normalise, resize
+from okulo.nets.preprocess import as_tensor, normalise, prepare, resize
 
 
 class TorchPredictor:
@@ -27,6 +27,12 @@ class TorchPredictor:
         for start in range(0, len(batch), self.batch_size):
             said += self._some(batch[start : start + self.batch_size])
         return said
+
+    def prepare(self, image: Image) -> np.ndarray:
+        """Make one picture the network's `pixels`, float32 (3, H, W)."""
+        check_image(image)
+        pixels: np.ndarray = prepare(as_tensor(image), self.info.preprocess)[0].numpy()
+        return pixels
 
     @torch.inference_mode()
     def _some(self, images: Sequence[Image]) -> list[Answer]:
