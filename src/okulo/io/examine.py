@@ -7,7 +7,6 @@ It ends when its input does, so it never outlives the one who asked.
 import hashlib
 import json
 import os
-import signal
 import stat
 import sys
 import warnings
@@ -98,14 +97,16 @@ def _picture(data: bytes, status: os.stat_result, bounds: Bounds) -> Examined:
 
 def main() -> None:
     """Answer on standard output, line for line, until standard input ends."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the asker's to handle; it closes our input
     warnings.simplefilter("ignore")
     bounds = Bounds(**json.loads(sys.argv[1]))
     answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)  # a decoder that prints must not speak in between
-    for line in sys.stdin:
-        answers.write(json.dumps([examine(path, bounds) for path in json.loads(line)]) + "\n")
-        answers.flush()
+    try:
+        for line in sys.stdin:
+            answers.write(json.dumps([examine(path, bounds) for path in json.loads(line)]) + "\n")
+            answers.flush()
+    except BrokenPipeError:  # the asker was killed: there is nobody to answer
+        os._exit(1)
 
 
 if __name__ == "__main__":

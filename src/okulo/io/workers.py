@@ -76,7 +76,12 @@ class _Worker:
             return [Examined()] * len(paths)  # nobody is waiting any more
         if self._child is None:
             self._child = subprocess.Popen(
-                self._command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, encoding="utf-8"
+                self._command,
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                text=True,
+                encoding="utf-8",
+                start_new_session=True,  # Ctrl-C is ours to handle; closing the pipes ends the child
             )
         child = self._child
         assert child.stdin is not None and child.stdout is not None
