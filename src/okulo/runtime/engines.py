@@ -61,6 +61,7 @@ class OrtSession:
         options = ort.SessionOptions()
         options.log_severity_level = 4  # what matters is raised
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+        options.enable_mem_pattern = False  # batches differ in size: plans only cost memory
         if threads is not None:
             options.intra_op_num_threads = threads
         if profile is not None:
