@@ -11,7 +11,7 @@ from okulo.metrics.intervals import wilson
 from okulo.metrics.reject import RejectCurve
 
 WIDTH, HEIGHT = 440, 320
-LEFT, RIGHT, TOP, BOTTOM = 52, 14, 14, 46
+LEFT, RIGHT, TOP, BOTTOM = 58, 14, 14, 46
 NUMBERED = 12
 """Up to so many classes, the confusion matrix has its counts written in."""
 LARGEST = 150
