@@ -6,7 +6,7 @@ so that decoding beside it gets the core.
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 from onnx import ModelProto
@@ -16,6 +16,7 @@ from okulo.core.errors import BadInput, need
 ENGINES = ("onnxruntime", "openvino", "openvino-bf16")
 
 
+@runtime_checkable
 class Session(Protocol):
     """A graph that is ready to run; several threads may run it at once."""
 

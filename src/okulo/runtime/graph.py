@@ -1,11 +1,12 @@
 """The model file as a graph: read with suspicion, split at `pixels`, its metadata read and written."""
 
 import json
+from collections.abc import Iterable
 from pathlib import Path
 
 import onnx
 from google.protobuf.message import DecodeError  # type: ignore[import-untyped]
-from onnx import GraphProto, ModelProto, TensorProto, ValueInfoProto
+from onnx import GraphProto, ModelProto, NodeProto, TensorProto, ValueInfoProto
 
 from okulo.core.errors import BadInput
 from okulo.core.model import OUTPUTS, ModelInfo
@@ -51,6 +52,8 @@ def check_model(model: ModelProto) -> None:
     if not graph.node or not graph.output:
         raise BadInput("model file", "holds no graph: is no ONNX file, or only part of one")
     refuse_external(graph)
+    for function in model.functions:
+        _refuse_outside(_tensors_of(function.node))
     info = said_by(model)
     stored = {tensor.name for tensor in graph.initializer}
     inputs = [each for each in graph.input if each.name not in stored]
@@ -69,19 +72,42 @@ def check_model(model: ModelProto) -> None:
             wanted=f"outputs {', '.join(OUTPUTS[info.task])} (task {info.task})",
             got=", ".join(each.name for each in graph.output),
         )
+    _check_classes(graph, info)
+
+
+def _check_classes(graph: GraphProto, info: ModelInfo) -> None:
+    """Raise BadInput if the probabilities are not one for each class the metadata names."""
+    for output in graph.output:
+        dims = output.type.tensor_type.shape.dim
+        count = dims[1].dim_value if output.name == "probabilities" and len(dims) == 2 else 0
+        if count and count != len(info.classes):
+            wanted = f"one probability for each of {len(info.classes)} classes"
+            raise BadInput("model file", wanted=wanted, got=count)
 
 
 def refuse_external(graph: GraphProto) -> None:
     """Raise BadInput if any tensor, also in attributes and inner graphs, points to another file."""
-    tensors = list(graph.initializer)
-    for node in graph.node:
+    tensors = [*graph.initializer, *_tensors_of(graph.node)]
+    for sparse in graph.sparse_initializer:
+        tensors += [sparse.values, sparse.indices]
+    _refuse_outside(tensors)
+
+
+def _tensors_of(nodes: Iterable[NodeProto]) -> list[TensorProto]:
+    """The tensors in attributes; inner graphs are looked through on the way."""
+    tensors = []
+    for node in nodes:
         for attribute in node.attribute:
             tensors += [attribute.t, *attribute.tensors]
+            for sparse in (attribute.sparse_tensor, *attribute.sparse_tensors):
+                tensors += [sparse.values, sparse.indices]
             for inner in (attribute.g, *attribute.graphs):
                 if inner.node or inner.initializer:
                     refuse_external(inner)
-    for sparse in graph.sparse_initializer:
-        tensors += [sparse.values, sparse.indices]
+    return tensors
+
+
+def _refuse_outside(tensors: Iterable[TensorProto]) -> None:
     for tensor in tensors:
         if tensor.data_location == TensorProto.EXTERNAL or tensor.external_data:
             where = next((e.value for e in tensor.external_data if e.key == "location"), "another file")
@@ -159,7 +185,7 @@ def _absent(name: str) -> bool:
     raise BadInput("model file", f"does not say the shape of {name!r}")
 
 
-def used_by(node: onnx.NodeProto) -> list[str]:
+def used_by(node: NodeProto) -> list[str]:
     """Name the tensors a node reads, those its inner graphs take from outside with them."""
     names = list(node.input)
     for attribute in node.attribute:

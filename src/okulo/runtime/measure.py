@@ -4,7 +4,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 import polars as pl
@@ -18,6 +18,7 @@ from okulo.io.tables import read_items
 LEAST_RUNS = 10
 
 
+@runtime_checkable
 class Contender(Protocol):
     """What is measured: a model file, or a PyTorch network that keeps the same promises."""
 
