@@ -8,55 +8,25 @@ import hmac
 import logging
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from functools import lru_cache
 from pathlib import Path
 from urllib.parse import quote
 
 from starlette.applications import Starlette
-from starlette.datastructures import Headers, MutableHeaders
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import FileResponse, JSONResponse, Response
 from starlette.routing import Mount, Route
-from starlette.staticfiles import StaticFiles
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from starlette.types import ASGIApp, Receive, Scope, Send
 
-from okulo.core.errors import BadInput
 from okulo.core.model import ModelInfo
 from okulo.core.report import to_json
-from okulo.runtime.modelfile import read_info
+from okulo.web.files import HEADERS, STATIC, TYPES, Files, with_headers
 
-STATIC = Path(__file__).with_name("static")
 ENGINE = STATIC / "vendor" / "onnxruntime-web"
 NOT_BUILT = "onnxruntime-web is not built into this installation: run `make web` (needs npm)"
 
-TYPES = {
-    ".css": "text/css; charset=utf-8",
-    ".html": "text/html; charset=utf-8",
-    ".js": "text/javascript; charset=utf-8",
-    ".mjs": "text/javascript; charset=utf-8",
-    ".svg": "image/svg+xml",
-    ".wasm": "application/wasm",
-}
-"""Said by us: what Python's own table says differs from system to system, and modules need the right one."""
-
-HEADERS = {
-    # Isolation is what lets WebAssembly use threads.
-    "cross-origin-opener-policy": "same-origin",
-    "cross-origin-embedder-policy": "require-corp",
-    # No request leaves for another host, whatever a picture, a file name or a dependency holds.
-    "content-security-policy": (
-        "default-src 'none'; script-src 'self' 'wasm-unsafe-eval'; style-src 'self'; worker-src 'self';"
-        " connect-src 'self'; img-src 'self' blob: data:; media-src 'self' blob:; form-action 'none';"
-        " base-uri 'none'; frame-ancestors 'none'"
-    ),
-    "permissions-policy": "camera=(self), microphone=()",
-    "referrer-policy": "no-referrer",
-    "x-content-type-options": "nosniff",
-}
-
-Models = Callable[[], Mapping[str, Path]]
-"""Name → model file, as they are served now."""
+Models = Callable[[], Mapping[str, tuple[Path, ModelInfo]]]
+"""Name → model file and what it says of itself, as they are served now."""
 
 OURS = ("/static/", "/pages/")
 
@@ -97,7 +67,9 @@ def make_pages(models: Models, key: str = "") -> ASGIApp:
 
     def list_models(request: Request) -> Response:
         check(request)
-        offered = [each for name, path in models().items() if (each := _offer_or_log(name, path))]
+        offered = [
+            each for name, (path, info) in models().items() if (each := _offer_or_log(name, path, info))
+        ]
         said = {"models": to_json(offered), "engine": {"built": engine_built(), "why_not": NOT_BUILT}}
         return JSONResponse(said, headers={"cache-control": "no-store"})
 
@@ -106,7 +78,7 @@ def make_pages(models: Models, key: str = "") -> ASGIApp:
         name, served = request.path_params["name"], models()
         if name not in served:
             raise HTTPException(404, f"no model {name!r} here")
-        return _file(served[name], request.query_params.get("v", ""))
+        return _file(served[name][0], request.query_params.get("v", ""))
 
     app = Starlette(
         routes=[
@@ -136,32 +108,24 @@ def engine_built() -> bool:
     return (ENGINE / "version.json").is_file()
 
 
-def offer(name: str, path: Path) -> Offered:
+def offer(name: str, path: Path, info: ModelInfo) -> Offered:
     """Say of a model file what the page needs; its address changes with the file, so it can be kept."""
-    found = path.stat()
-    info = _info(path, found.st_mtime_ns, found.st_size)
     return Offered(
         name=name,
         task=info.task,
         classes=info.classes,
         threshold=info.threshold.value if info.threshold else None,
-        bytes=found.st_size,
+        bytes=path.stat().st_size,
         file=f"pages/models/{quote(name, safe='')}/file?v={_version(path)}",
     )
 
 
-def _offer_or_log(name: str, path: Path) -> Offered | None:
+def _offer_or_log(name: str, path: Path, info: ModelInfo) -> Offered | None:
     try:
-        return offer(name, path)
-    except (BadInput, OSError) as error:  # one broken file must not hide the others
-        log.warning("the page leaves out model %r: %s", name, error)
+        return offer(name, path, info)
+    except OSError as error:  # a file that was taken away must not hide the others
+        log.warning("the page leaves out model %r: its file cannot be read (%s)", name, error.strerror)
         return None
-
-
-@lru_cache(maxsize=64)
-def _info(path: Path, mtime_ns: int, size: int) -> ModelInfo:
-    del mtime_ns, size  # only there so that a changed file is read anew
-    return read_info(path)
 
 
 def _version(path: Path) -> str:
@@ -181,38 +145,3 @@ def _file(path: Path, wanted: str) -> Response:
 def _refuse(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
     return JSONResponse({"error": error.detail}, status_code=error.status_code)
-
-
-class Files(StaticFiles):
-    """Static files with types we say ourselves; where `name.gz` lies beside `name` it is sent."""
-
-    async def get_response(self, path: str, scope: Scope) -> Response:
-        """Find the file, or raise 404."""
-        packed = "gzip" in Headers(scope=scope).get("accept-encoding", "")
-        if packed and (STATIC / f"{path}.gz").is_file():
-            response = await super().get_response(f"{path}.gz", scope)
-            response.headers["content-encoding"] = "gzip"
-        else:
-            response = await super().get_response(path, scope)
-        response.headers["vary"] = "accept-encoding"
-        response.headers["cache-control"] = "no-cache"
-        suffix = Path(path).suffix
-        if suffix in TYPES and response.status_code != 304:
-            response.headers["content-type"] = TYPES[suffix]
-        return response
-
-
-def with_headers(app: ASGIApp, headers: Mapping[str, str]) -> ASGIApp:
-    """Wrap an app so that each of its answers carries these headers."""
-
-    async def wrapped(scope: Scope, receive: Receive, send: Send) -> None:
-        async def send_more(message: Message) -> None:
-            if message["type"] == "http.response.start":
-                said = MutableHeaders(scope=message)
-                for name, value in headers.items():
-                    said[name] = value
-            await send(message)
-
-        await app(scope, receive, send_more)
-
-    return wrapped
