@@ -4,10 +4,13 @@ VENV   ?= .venv
 BIN     = $(VENV)/bin
 PIP     = $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
-.PHONY: demo test test-slow check format light bench docs clean
+.PHONY: demo web test test-slow check format light bench docs clean
 
 demo: $(VENV)/train.stamp  ## scan → train → threshold → export → predict on real pictures, with a short story
 	PATH="$(abspath $(BIN)):$$PATH" $(BIN)/python examples/demo.py
+
+web:  ## what the browser needs of the npm registry (onnxruntime-web) into the package; needs npm
+	cd web && npm ci --ignore-scripts --no-audit --no-fund && npm run build
 
 test: $(VENV)/dev.stamp  ## the default tests: CPU, offline, a few minutes
 	$(BIN)/python -m pytest

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from okulo.web.pages import engine_built
 
@@ -61,6 +61,7 @@ def stand_in(engine: None, models: dict[str, Path]) -> Iterator[StandIn]:
 def chromium() -> Iterator[Browser]:
     """The system's Chromium (or the one OKULO_CHROMIUM names), else Playwright's own."""
     path = os.environ.get("OKULO_CHROMIUM") or shutil.which("chromium") or shutil.which("google-chrome")
+    expect.set_options(timeout=20_000)  # a busy machine is slow, not wrong
     with sync_playwright() as playwright:
         try:
             browser = playwright.chromium.launch(executable_path=path, args=list(FLAGS))

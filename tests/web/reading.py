@@ -27,7 +27,7 @@ def give(page: Page, files: list[tuple[str, bytes]]) -> None:
 def answered(page: Page) -> None:
     """Wait until no picture waits for its answer."""
     expect(page.locator(".answer").first).to_be_visible()
-    expect(page.locator(".answer[aria-busy]")).to_have_count(0, timeout=60_000)
+    expect(page.locator(".answer[aria-busy]")).to_have_count(0, timeout=90_000)
 
 
 def results(page: Page) -> list[dict[str, object]]:

@@ -2,6 +2,7 @@
 
 import threading
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -13,9 +14,15 @@ from starlette.routing import Route
 from starlette.types import ASGIApp
 
 from okulo.core.errors import BadInput
+from okulo.core.model import ModelInfo
 from okulo.io.images import decode
-from okulo.runtime.modelfile import ModelFile, load
+from okulo.runtime.modelfile import ModelFile, load, read_info
 from okulo.web.pages import beside, make_pages
+
+
+def described(files: Mapping[str, Path]) -> dict[str, tuple[Path, ModelInfo]]:
+    """Files with what they say of themselves, as a server knows it."""
+    return {name: (path, read_info(path)) for name, path in files.items()}
 
 
 @dataclass
@@ -56,7 +63,7 @@ class StandIn:
 
     def app(self) -> ASGIApp:
         predict = Route("/v1/models/{name}/predict", self.predict, methods=["POST"])
-        return beside(Starlette(routes=[predict]), make_pages(lambda: self.files, key=self.key))
+        return beside(Starlette(routes=[predict]), make_pages(lambda: described(self.files), key=self.key))
 
 
 def serve(app: ASGIApp) -> tuple[uvicorn.Server, threading.Thread, str]:

@@ -5,7 +5,7 @@ import re
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import FileChooser, Page, expect
 
 from okulo.web import pages
 
@@ -63,6 +63,9 @@ def test_another_model_asks_for_all_pictures_anew(open_page: OpenPage) -> None:
 
 def test_it_can_all_be_done_with_the_keyboard(open_page: OpenPage) -> None:
     page = open_page("#model=clipart")
+    choosers: list[FileChooser] = []
+    # Listened for from the start: on a busy machine that takes a while to begin.
+    page.on("filechooser", lambda chooser: choosers.append(chooser))
     ready(page)
     seen = []
     for _ in range(4):
@@ -75,9 +78,10 @@ def test_it_can_all_be_done_with_the_keyboard(open_page: OpenPage) -> None:
         assert ring, f"{seen[-1]} does not show that it has the focus"
     assert seen == ["model", "on-server", "choose", "start-camera"]
     page.keyboard.press("Shift+Tab")
-    with page.expect_file_chooser() as chooser:
-        page.keyboard.press("Enter")
-    chooser.value.set_files([{"name": n, "mimeType": "image/png", "buffer": d} for n, d in PICTURES[:1]])
+    page.keyboard.press("Enter")
+    while not choosers:
+        page.wait_for_timeout(50)
+    choosers[0].set_files([{"name": n, "mimeType": "image/png", "buffer": d} for n, d in PICTURES[:1]])
     answered(page)
     page.keyboard.press("Shift+Tab")
     page.keyboard.press("ArrowRight")

@@ -25,7 +25,7 @@ def okulo_serve(engine: None, models: dict[str, Path]) -> Iterator[str]:
     """okulo's own server, with the page beside it."""
     service = Service([str(path) for path in models.values()])
     service.open()
-    pages = make_pages(lambda: {name: each.path for name, each in service.newest.items()})
+    pages = make_pages(lambda: {name: (each.path, each.info) for name, each in service.newest.items()})
     server, thread, url = serve(beside(make_app(service), pages))
     yield url
     server.should_exit = True

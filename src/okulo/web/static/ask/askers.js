@@ -40,7 +40,9 @@ export class OnServer {
 export class InBrowser {
   atOnce = 1
   key = ''
+  /** Threads in use; and how many to start with, 0 for as many as are good. */
   threads = 0
+  wanted = 0
   #worker = null
   #waiting = new Map()
   #next = 0
@@ -53,7 +55,7 @@ export class InBrowser {
     this.#start()
     this.#loaded = model.file
     const address = new URL(model.file, document.baseURI).href
-    this.#loading = this.#send({ load: { address, key: this.key } }, [], progress).then(
+    this.#loading = this.#send({ load: { address, key: this.key, threads: this.wanted } }, [], progress).then(
       (result) => (this.threads = result.threads),
       (error) => {
         this.#loaded = null

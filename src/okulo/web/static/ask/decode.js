@@ -5,7 +5,7 @@ exact: with v = round(c·a/255) it stores v + 255 − a, which is round((c·a + 
 
 import { sizeOf, webpOrientation } from './size.js'
 
-/** The server's own bound. Pre-processing holds the whole picture as float32: about 40 bytes a pixel at its peak. */
+/** The server's own bound. Pre-processing holds the whole picture as float32: at its peak about 26 bytes a pixel. */
 export const MAX_PIXELS = 25_000_000
 
 const AS_STORED = { colorSpaceConversion: 'none', premultiplyAlpha: 'none' }

@@ -1,6 +1,6 @@
 /** Runs a model file in its own thread, so that the page stays smooth. One model at a time.
 
-in:  {id, load: {address, key}} or {id, ask: Blob | ImageBitmap}
+in:  {id, load: {address, key, threads}} or {id, ask: Blob | ImageBitmap}
 out: {id, progress: {done, of}} while loading, then {id, result} or {id, error, fatal}; after what is fatal the
 worker must be replaced. */
 
@@ -9,8 +9,9 @@ import { decode, pixelsOf } from './decode.js'
 import { fetchModel } from './fetch.js'
 
 ort.env.wasm.wasmPaths = new URL('../vendor/onnxruntime-web/', import.meta.url).href
-// Threads need an isolated page (https or localhost, and the headers our server sends); else there is one.
-ort.env.wasm.numThreads = self.crossOriginIsolated ? Math.min(4, navigator.hardwareConcurrency || 1) : 1
+// Threads need an isolated page (https or localhost, and the headers our server sends); else there is one. Half
+// the cores: on two cores two threads were no faster than one, the page and the camera want their share.
+const THREADS = self.crossOriginIsolated ? Math.min(4, Math.ceil((navigator.hardwareConcurrency || 1) / 2)) : 1
 
 let session = null
 let last = Promise.resolve()
@@ -33,7 +34,8 @@ class Broken extends Error {}
 
 const plain = (error) => (error instanceof Error ? error.message : String(error))
 
-async function open({ address, key }, progress) {
+async function open({ address, key, threads }, progress) {
+  ort.env.wasm.numThreads = threads || THREADS // counts for a worker's first model
   const bytes = await fetchModel(address, key, progress)
   await session?.release()
   session = null
