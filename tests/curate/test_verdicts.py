@@ -84,6 +84,16 @@ def test_undo_goes_back_step_by_step(where: str) -> None:
         assert len(store.history()) == 7, "undoing appends"
 
 
+def test_what_was_stored_since_a_number_is_told_undone_or_not(where: str) -> None:
+    with open_store(where) as store:
+        (first,) = store.record([label("a")], who="ann")
+        (second,) = store.record([label("b", "change", "dog")], who="bob")
+        undone = store.undo(who="bob")
+        assert undone is not None and undone.answer == ""
+        assert store.since() == [first, second, undone]
+        assert store.since(first.number) == [second, undone] and store.since(undone.number) == []
+
+
 def test_undo_does_not_touch_what_somebody_else_decided_on_top(where: str) -> None:
     with open_store(where) as store:
         store.record([label("a")], who="ann")

@@ -81,3 +81,8 @@ def test_what_is_no_table_is_a_clear_error(tmp_path: Path) -> None:
         read_items(tmp_path)
     with pytest.raises(BadInput, match="does not exist"):
         read_items(tmp_path / "none.parquet")
+
+
+def test_only_the_columns_one_names_are_read(tmp_path: Path) -> None:
+    write_items(Items(ITEMS.with_columns(extra=pl.lit(1)), tmp_path), tmp_path / "a.parquet")
+    assert read_items(tmp_path / "a.parquet", columns=["path", "no-such", "id"]).frame.width == 2

@@ -222,6 +222,15 @@ class VerdictStore:
                     newest[row["subject"]] = dict(row)
         return [_verdict(row) for row in newest.values()]
 
+    def since(self, number: int = 0) -> list[Verdict]:
+        """Every row stored after that number, oldest first, also those that say a question is open again.
+
+        PostgreSQL may show a lower number a moment after a higher one: ask from a little before what is known.
+        """
+        asked = sa.select(*(VERDICTS.c[name] for name in SHOWN)).where(VERDICTS.c.number > number)
+        with explain(self.name), self._engine.connect() as connection:
+            return [_verdict(row) for row in connection.execute(asked.order_by(VERDICTS.c.number)).mappings()]
+
     def history(self, item: str | None = None) -> pl.DataFrame:
         """Every row ever stored (of one item), oldest first."""
         asked = sa.select(*(VERDICTS.c[name] for name in SHOWN)).order_by(VERDICTS.c.number)
@@ -288,5 +297,5 @@ def _now() -> str:
     return datetime.now(UTC).isoformat(timespec="microseconds")
 
 
-def _verdict(row: Mapping[str, Any]) -> Verdict:
+def _verdict(row: Mapping[Any, Any]) -> Verdict:
     return Verdict(**{name: row[name] for name in SHOWN})

@@ -14,8 +14,11 @@ from okulo.io.files import write_aside
 PATH_COLUMNS = ("path", "mask")
 
 
-def read_items(path: Path) -> Items:
-    """Read a table and check it; its relative paths start from the folder it lies in."""
+def read_items(path: Path, *, columns: Sequence[str] | None = None) -> Items:
+    """Read a table and check it; its relative paths start from the folder it lies in.
+
+    Of `columns`, where they are named, those are read that the table has.
+    """
     path = Path(path)
     if path.is_dir():
         raise BadInput(
@@ -24,7 +27,10 @@ def read_items(path: Path) -> Items:
     if not path.exists():
         raise BadInput(str(path), "does not exist")
     try:
-        frame = pl.read_parquet(path)
+        if columns is not None:
+            has = pl.read_parquet_schema(path)
+            columns = [name for name in has if name in columns]
+        frame = pl.read_parquet(path, columns=columns)
     except (pl.exceptions.PolarsError, OSError) as error:
         reason = str(error).partition("\n")[0]
         raise BadInput(str(path), f"cannot be read as Parquet ({reason})") from error
