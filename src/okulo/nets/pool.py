@@ -12,7 +12,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
 
-def bins(length: int, wanted: int, device: torch.device) -> Bool[Tensor, "wanted length"]:
+def bins(length: int | torch.SymInt, wanted: int, device: torch.device) -> Bool[Tensor, "wanted length"]:
     """Say which of `length` cells belong to each of `wanted` bins: ⌊i·n/k⌋ to ⌈(i+1)·n/k⌉, as torch has it.
 
     >>> bins(5, 2, torch.device("cpu")).int()
