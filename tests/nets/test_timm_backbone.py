@@ -39,9 +39,8 @@ def test_weights_of_another_head_fill_the_backbone(tmp_path: Path, source: torch
 
 
 def test_weights_of_other_names_load_by_order(tmp_path: Path, source: torch.nn.Module) -> None:
-    other = {
-        f"layer{i:04d}.{n.rpartition('.')[2]}": v for i, (n, v) in enumerate(source.state_dict().items())
-    }
+    own = enumerate(source.state_dict().items())
+    other = {f"layer{i:04d}.{name.rpartition('.')[2]}": value for i, (name, value) in own}
     torch.save(other, tmp_path / "w.pth")
     network = build(describe(NAME, 3))
     load_backbone(network, tmp_path / "w.pth")

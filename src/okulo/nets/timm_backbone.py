@@ -108,6 +108,8 @@ def read_weights(path: Path) -> dict[str, Tensor]:
         if Path(path).suffix == ".safetensors":
             return load_file(path)
         said = torch.load(path, map_location="cpu", weights_only=True)
+    except FileNotFoundError as error:
+        raise BadInput(str(path), "does not exist") from error
     except OSError as error:
         raise BadInput(str(path), f"cannot be read ({error.strerror})") from error
     except (SafetensorError, RuntimeError, ValueError, EOFError, KeyError) as error:

@@ -78,6 +78,7 @@ class Job:
     learner: Learner
     history: list[dict[str, float]] = field(default_factory=list)
     best: dict[str, float] = field(default_factory=dict)
+    versions: dict[str, str] = field(default_factory=runfolder.versions)
 
 
 def run(params: ClassifyParams, progress: Progress = silent) -> TrainReport:
@@ -85,9 +86,9 @@ def run(params: ClassifyParams, progress: Progress = silent) -> TrainReport:
     config: dict[str, Any] = {}
     if params.resume:
         params, config = runfolder.read_config(params.output, params)
-    else:
-        runfolder.start_folder(params.output)
     with join_world(params.device) as world:
+        if world.leads and not config:
+            runfolder.start_folder(params.output)
         progress = progress if world.leads else silent
         store = Path(params.output) / f"pictures-{world.rank}.cache"
         try:
@@ -245,7 +246,7 @@ def _begin(job: Job, *, resumed: bool) -> None:
             preprocess=job.data.preprocess,
             classes=job.data.classes,
             data=job.data.fingerprint,
-            versions=runfolder.versions(),
+            versions=job.versions,
         )
         _save_state(job)
     job.world.wait()
@@ -331,7 +332,7 @@ def _info(job: Job) -> ModelInfo:
         name=job.params.backbone,
         metrics={name: job.best[name] for name in named if name in job.best},
         data=job.data.fingerprint,
-        versions=runfolder.versions(),
+        versions=job.versions,
     )
 
 
