@@ -14,6 +14,7 @@ from pathlib import Path
 import uvloop
 
 WARM_S = 0.5
+CHUNKED = 1 << 60
 
 
 class Client(asyncio.Protocol):
@@ -42,11 +43,9 @@ class Client(asyncio.Protocol):
             head = self.data[:end].lower()
             self.status = int(head[9:12])
             at = head.find(b"content-length:")
-            if at < 0:
-                raise RuntimeError(f"no content-length: {head!r}")
             stop = head.find(b"\r\n", at)
-            self.need = end + 4 + int(head[at + 15 : stop if stop > 0 else None])
-        if len(self.data) >= self.need:
+            self.need = end + 4 + int(head[at + 15 : stop if stop > 0 else None]) if at >= 0 else CHUNKED
+        if self.data.endswith(b"\r\n0\r\n\r\n") if self.need == CHUNKED else len(self.data) >= self.need:
             self.data, self.need = b"", -1
             self.load.answered(self, self.status, time.perf_counter() - self.sent)
 
