@@ -45,15 +45,15 @@ def _name(contest: Contest) -> str:
 
 def _speeds(contests: tuple[Contest, ...]) -> Table:
     table = Table(box=None, pad_edge=False, header_style="dim")
-    heads = ("model", "engine", "threads", "batch", "p50 ms", "p90", "p99", "pictures/s", "CPU ms/picture")
+    heads = ("model", "engine × threads", "batch", "p50 ms", "p90", "p99", "pictures/s", "CPU ms each")
     for head in heads:
-        table.add_column(head, justify="left" if head in ("model", "engine") else "right")
+        left = head == "model" or head.startswith("engine")
+        table.add_column(head, justify="left" if left else "right", no_wrap=head != "model")
     for contest in contests:
         for speed in contest.speeds:
             table.add_row(
                 escape(contest.model),
-                contest.engine,
-                str(contest.threads),
+                f"{contest.engine} × {contest.threads}",
                 str(speed.batch),
                 *(f"{value:.2f}" for value in (speed.p50_ms, speed.p90_ms, speed.p99_ms)),
                 f"[bold]{speed.per_second:,.0f}[/bold]",

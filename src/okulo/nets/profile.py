@@ -13,7 +13,7 @@ from okulo.nets.predictor import TorchPredictor
 
 
 class TorchContender:
-    """A run's network in eager PyTorch, as a benchmark takes it: answers are awaited, also from accelerators."""
+    """A run's network in eager PyTorch; answers are awaited, from accelerators too."""
 
     def __init__(self, bundle: Bundle, device: str = "cpu") -> None:
         self.info = bundle.info

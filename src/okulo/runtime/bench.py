@@ -19,6 +19,9 @@ from okulo.runtime.engines import ENGINES
 from okulo.runtime.measure import Speed, Stages
 from okulo.runtime.profile import Layer
 
+LEAST_SPAN = 4.0
+"""Points of accuracy that the chart shows at least."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class BenchParams(Params):
@@ -167,6 +170,10 @@ def draw(contests: Sequence[Contest], path: Path) -> None:
         label = f"{contest.model}, {contest.engine}, {contest.threads} threads"
         axes.scatter(rate, 100 * contest.accuracy, s=60, label=label)
     axes.set_xscale("log")
+    low, high = axes.get_ylim()
+    if high - low < LEAST_SPAN:  # tenths of a point must not look like a gulf
+        axes.set_ylim(min((low + high - LEAST_SPAN) / 2, 100 - LEAST_SPAN), None)
+        axes.set_ylim(axes.get_ylim()[0], axes.get_ylim()[0] + LEAST_SPAN)
     axes.set_xlabel("pictures a second, network alone at its best batch size")
     axes.set_ylabel(f"accuracy, % ({contests[0].accuracy_on})")
     axes.grid(alpha=0.3)
