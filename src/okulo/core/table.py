@@ -50,7 +50,13 @@ COLUMNS: Mapping[str, Column] = {
     "confidence": Column(pl.Float32, "probability of the best class"),
     "probabilities": Column(pl.Float32, "one per class, as Array(Float32, k)"),
     "severity": Column(pl.Float32, "how surely something is wrong with the item, 0 to 1"),
+    "issue": Column(pl.String, "the gravest thing found wrong with the item"),
+    "suggested": Column(pl.String, "the class the label should be, if it is wrong"),
+    "rank": Column(pl.Int32, "place in the queue of what a person should look at, from 1"),
     "verdict": Column(pl.String, "what a person decided"),
+    "label_before": Column(pl.String, "the label before a verdict changed it"),
+    "labels_before": Column(pl.List(pl.String), "the labels before verdicts changed them"),
+    "reason": Column(pl.String, "why the item was picked, in plain words"),
 }
 
 VECTORS = ("embedding", "probabilities")
