@@ -1,4 +1,4 @@
-"""Serving the same network by okulo and by others, on loopback: throughput beside naive FastAPI, and CPU time.
+"""Serving the same network by okulo and by others, on loopback: speed beside naive FastAPI, and CPU time.
 
 The machine may be noisy: every repetition runs all servers, each alone, and the ratio to naive is taken
 within it. Peers run from their own environments (see `peers.txt`); what is not installed is skipped with its
@@ -8,6 +8,7 @@ reason.
 """
 
 import argparse
+import os
 import statistics
 import subprocess
 import sys
@@ -20,10 +21,11 @@ from typing import Any
 sys.path.insert(0, str(Path(__file__).parent / "serving"))
 
 import cv2
-import machine
 import numpy as np
 import orjson
 import processes
+
+import machine
 
 PEERS = "/tmp/peers/bin/python"
 PEERS_DEBIAN = "/tmp/peers-debian/bin/python"
@@ -93,8 +95,8 @@ def picture() -> bytes:
 
 
 def http(path: str, body: bytes, kind: str, more: str = "") -> bytes:
-    head = f"POST {path} HTTP/1.1\r\nHost: x\r\nContent-Type: {kind}\r\n{more}Content-Length: {len(body)}\r\n\r\n"
-    return head.encode() + body
+    head = f"POST {path} HTTP/1.1\r\nHost: x\r\nContent-Type: {kind}\r\n{more}"
+    return f"{head}Content-Length: {len(body)}\r\n\r\n".encode() + body
 
 
 def v2(path: str, name: str, datatype: str, shape: list[int], data: bytes) -> bytes:
@@ -319,9 +321,7 @@ def main() -> None:
         for part, run in parts.items():
             if options.part in ("all", part):
                 print(f"— {part}", flush=True)
-                machine.write_results(
-                    f"serve-{part}", {"load": {"average": list(__import__("os").getloadavg())}, **run()}
-                )
+                machine.write_results(f"serve-{part}", {"load_average": list(os.getloadavg()), **run()})
 
 
 if __name__ == "__main__":

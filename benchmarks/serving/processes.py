@@ -6,7 +6,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from http.client import HTTPConnection
 from pathlib import Path
 from typing import Any
@@ -53,10 +53,8 @@ def running(command: Sequence[str], log: Path, environment: dict[str, str] | Non
     finally:
         below = tree(process.pid) if process.poll() is None else []
         process.terminate()
-        try:
+        with suppress(subprocess.TimeoutExpired):
             process.wait(15)
-        except subprocess.TimeoutExpired:
-            pass
         for each in below:
             if each.is_running():
                 each.kill()

@@ -123,6 +123,7 @@ class Batcher(Generic[In, Out]):
         self._lock = threading.Lock()
         self._ready = threading.Condition(self._lock)
         self._idle = 0
+        self._waiting = 0
         self._running = 0
         self._closing = False
         self._threads = [
@@ -141,20 +142,18 @@ class Batcher(Generic[In, Out]):
             if lane is None:
                 lane = self._lanes[work.key] = Lane()
             lane.push(work)
+            self._waiting += len(work.items)
             if self._idle:
                 self._ready.notify()
 
     @property
     def waiting(self) -> int:
         """Items that wait."""
-        with self._lock:
-            return sum(lane.items for lane in self._lanes.values())
+        return self._waiting
 
     def wait_s(self) -> float:
         """How long an item that came now would wait, by the pace so far, s."""
-        with self._lock:
-            ahead = sum(lane.items for lane in self._lanes.values()) + self._running
-        return ahead * self.seconds_per_item / len(self._threads)
+        return (self._waiting + self._running) * self.seconds_per_item / len(self._threads)
 
     def close(self, timeout_s: float = 10.0) -> bool:
         """Answer what waits, then stop; False if a worker was still busy when the time was up."""
@@ -216,6 +215,7 @@ class Batcher(Generic[In, Out]):
             room -= len(batch[-1].items)
         if not lane.items:
             del self._lanes[key]
+        self._waiting -= self.batch_size - room
         self._running += self.batch_size - room
         return batch
 

@@ -10,7 +10,6 @@ from itertools import count
 from typing import Any
 from urllib.parse import parse_qs, unquote
 
-import numpy as np
 import orjson
 
 from okulo.core.errors import BadInput
@@ -217,10 +216,13 @@ class Front:
 
     def _count(self, served: Served, seen: Sequence[Seen]) -> None:
         threshold = served.info.threshold
-        if seen and "probabilities" in seen[0].answer:
-            limit = threshold.value if threshold else 0.0
-            unknown = sum(float(np.max(each.answer["probabilities"])) < limit for each in seen)
-            self._service.metrics.answers(served.name, len(seen) - unknown, unknown)
+        if not seen or "probabilities" not in seen[0].answer:
+            return
+        unknown = 0
+        if threshold is not None:
+            limit = threshold.value
+            unknown = sum(float(each.answer["probabilities"].max()) < limit for each in seen)
+        self._service.metrics.answers(served.name, len(seen) - unknown, unknown)
 
 
 class Wishes:

@@ -47,6 +47,7 @@ class Metrics:
         )
         self._known: dict[tuple[str, str], tuple[Counter, Histogram]] = {}
         self._by_stage: dict[str, tuple[Histogram, Histogram, Histogram]] = {}
+        self._answered: dict[str, tuple[Counter, Counter]] = {}
         self._total = 0
 
     def request(self, model: str, code: str, seconds: float) -> None:
@@ -67,10 +68,14 @@ class Metrics:
 
     def answers(self, model: str, known: int, unknown: int) -> None:
         """So many pictures got a label, so many "don't know"."""
+        pair = self._answered.get(model)
+        if pair is None:
+            pair = self._answers.labels(model, "yes"), self._answers.labels(model, "no")
+            self._answered[model] = pair
         if known:
-            self._answers.labels(model, "yes").inc(known)
+            pair[0].inc(known)
         if unknown:
-            self._answers.labels(model, "no").inc(unknown)
+            pair[1].inc(unknown)
 
     def reject(self, reason: str) -> None:
         """A request was refused, or its items dropped."""
