@@ -1,0 +1,155 @@
+"""Real pictures with planted copies whose truth is known, for tuning and (apart from it) for judging.
+
+Rules of the truth, decided before any figure was looked at:
+
+- A wallpaper and its own preview (`screenshot`) are one picture in two sizes: duplicates. Portrait versions of
+  a wallpaper show a third of it and are left out, being neither.
+- Two pictures whose grey 32 × 32 thumbnails correlate by more than 0.9 in any of the eight flips and turns are
+  too alike for a rule to say whether they are one picture (recoloured buttons, playing cards, flags in two
+  sizes, arrows to the left and to the right): one of them is left out. The 1,378 generated stars are left out.
+- Clip-art of one file name in two folders is one drawing stored twice: one of them is left out.
+- All other pictures are distinct, however alike: playing cards, road signs, flags, icons in one frame.
+- A picture belongs to the tuning or the judging part by a hash of its folder and name, never to both.
+"""
+
+import hashlib
+import json
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from curate_pictures import CACHE, working_copies
+from okulo.curate.duplicates.copies import KINDS, watermark
+from okulo.io.images import encode_jpeg, encode_png, read_image
+
+ALIKE = 0.9
+WATERMARKED = 0.1
+COPIED = 0.4
+
+
+@dataclass(frozen=True)
+class Truth:
+    """Files of one benchmark set, which picture each shows, and how it was made (`natural` or a kind of copy)."""
+
+    folder: Path
+    names: list[str]
+    picture: np.ndarray
+    kind: list[str]
+    source: list[str]
+
+    def files(self) -> list[Path]:
+        return [self.folder / name for name in self.names]
+
+
+def part_of(path: Path) -> str:
+    """A third is for tuning, the rest for judging."""
+    digest = hashlib.blake2b(f"{path.parent.name}/{_wallpaper(path)}".encode(), digest_size=4).digest()
+    return "tune" if digest[0] % 3 == 0 else "judge"
+
+
+def _wallpaper(path: Path) -> str:
+    return path.name.split("__")[0] if path.parent.name == "plasma" else path.name
+
+
+def distinct_pictures(cache: Path = CACHE) -> list[list[Path]]:
+    """Working copies by picture: mostly one file each, a wallpaper and its preview two."""
+    listed = cache.parent / "distinct.json"
+    if not listed.exists():
+        paths = [p for p in working_copies(cache) if not p.name.startswith("shapes__stars")]
+        paths = [p for p in paths if not _portrait_version(p)]
+        rng = np.random.default_rng(20261122)
+        chosen = _unlike([paths[i] for i in rng.permutation(len(paths))])
+        listed.write_text(json.dumps([[str(p.relative_to(cache)) for p in group] for group in chosen]))
+    return [[cache / name for name in group] for group in json.loads(listed.read_text())]
+
+
+def _portrait_version(path: Path) -> bool:
+    height, width = read_image(path).shape[:2]
+    return path.parent.name == "plasma" and height > width
+
+
+def _unlike(paths: list[Path]) -> list[list[Path]]:
+    with ThreadPoolExecutor(2) as pool:
+        thumbs = np.stack(list(pool.map(_thumb, paths)))
+    kept: list[list[Path]] = []
+    stems: set[str] = set()
+    vectors = np.zeros((0, 32 * 32), np.float32)
+    for path, thumb in zip(paths, thumbs):
+        square = thumb.reshape(32, 32)
+        ways = [np.rot90(each, k).ravel() for each in (square, square[:, ::-1]) for k in range(4)]
+        near = (vectors @ np.stack(ways).T).max(axis=1) > ALIKE
+        if not near.any():
+            if path.parent.name == "clipart" and path.name.split("__")[-1] in stems:
+                continue
+            stems.add(path.name.split("__")[-1])
+            kept.append([path])
+            vectors = np.concatenate([vectors, thumb[None]])
+        elif path.parent.name == "plasma" and near.sum() == 1:
+            first = kept[int(near.argmax())]
+            if (
+                first[0].parent == path.parent
+                and _wallpaper(first[0]) == _wallpaper(path)
+                and len(first) == 1
+            ):
+                if ("dark" in first[0].name) == ("dark" in path.name):
+                    first.append(path)
+    return kept
+
+
+def _thumb(path: Path) -> np.ndarray:
+    grey = cv2.cvtColor(read_image(path), cv2.COLOR_RGB2GRAY)
+    thumb = cv2.resize(grey, (32, 32), interpolation=cv2.INTER_AREA).astype(np.float32).ravel()
+    thumb -= thumb.mean()
+    return thumb / max(1e-6, float(np.linalg.norm(thumb)))
+
+
+def plant(part: str, seed: int, pictures: int) -> Truth:
+    """Write (once) the pictures of a part with seeded copies of every kind, and tell the truth about them."""
+    folder = CACHE.parent / f"planted-{part}-{seed}-{pictures}"
+    said = folder / "truth.json"
+    if not said.exists():
+        folder.mkdir(parents=True, exist_ok=True)
+        rng = np.random.default_rng(seed)
+        groups = [group for group in distinct_pictures() if part_of(group[0]) == part]
+        photos_first = sorted(
+            rng.permutation(len(groups)), key=lambda i: groups[i][0].parent.name == "clipart"
+        )
+        jobs = [
+            (number, groups[i], int(rng.integers(2**31))) for number, i in enumerate(photos_first[:pictures])
+        ]
+        with ThreadPoolExecutor(2) as pool:
+            rows = [row for some in pool.map(lambda job: _write(folder, *job), jobs) for row in some]
+        said.write_text(json.dumps(rows))
+    rows = json.loads(said.read_text())
+    names, picture, kind, source = (list(column) for column in zip(*rows))
+    return Truth(folder, names, np.array(picture), kind, source)
+
+
+def _write(folder: Path, number: int, group: list[Path], seed: int) -> list[tuple[str, int, str, str]]:
+    rng = np.random.default_rng(seed)
+    images = [read_image(path) for path in group]
+    if rng.random() < WATERMARKED:
+        images = [watermark(image) for image in images]
+    made = [(f"{number:05d}-{i}.png", encode_png(image), "natural") for i, image in enumerate(images)]
+    if rng.random() < COPIED:
+        offset = number + int(rng.integers(3))
+        for i in range(int(rng.integers(1, 4))):
+            kind = list(KINDS)[(offset + 5 * i) % len(KINDS)]
+            copy = KINDS[kind](images[0], rng)
+            quality = int(rng.integers(85, 96))
+            made.append(
+                (f"{number:05d}-{kind}.jpg", encode_jpeg(np.ascontiguousarray(copy), quality=quality), kind)
+            )
+    elif rng.random() < 0.05:
+        made.append((f"{number:05d}-bytes.png", made[0][1], "same bytes"))
+        made.append((f"{number:05d}-pixels.png", _repacked(images[0]), "same pixels"))
+    for name, data, _ in made:
+        (folder / name).write_bytes(data)
+    return [(name, number, kind, group[0].name) for name, _, kind in made]
+
+
+def _repacked(image: np.ndarray) -> bytes:
+    return bytes(cv2.imencode(".png", image[:, :, ::-1], [cv2.IMWRITE_PNG_COMPRESSION, 9])[1])

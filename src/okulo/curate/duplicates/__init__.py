@@ -1,0 +1,1 @@
+"""Near-duplicate pictures: candidates by embeddings, a look at the pictures, groups, which one to keep."""
