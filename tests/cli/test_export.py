@@ -1,6 +1,7 @@
 """`okulo export` as it is typed."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -28,7 +29,8 @@ def run_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     table = pl.DataFrame(rows, schema=["id", "path", "split", "label"], orient="row")
     table.write_parquet(folder / "items.parquet")
     save_bundle(folder / "run", bundle())
-    (folder / "run" / "config.json").write_text(json.dumps({"items": str(folder / "items.parquet")}))
+    config = {"params": {"items": "items.parquet"}}  # relative, as it was typed
+    (folder / "run" / "config.json").write_text(json.dumps(config))
     return folder / "run"
 
 
@@ -82,6 +84,17 @@ def test_without_its_table_it_is_proven_on_generated_pictures(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     save_bundle(tmp_path / "run", bundle())
+    assert export(tmp_path / "run", output=tmp_path / "m.onnx", quiet=True) == 0
+    assert "on generated noise and gradients" in " ".join(capsys.readouterr().out.split())
+
+
+def test_a_table_that_changed_since_is_not_taken_for_the_runs(
+    run_folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    made = bundle()
+    save_bundle(tmp_path / "run", replace(made, info=replace(made.info, data="another fingerprint")))
+    config = {"params": {"items": str(run_folder.parent / "items.parquet")}}
+    (tmp_path / "run" / "config.json").write_text(json.dumps(config))
     assert export(tmp_path / "run", output=tmp_path / "m.onnx", quiet=True) == 0
     assert "on generated noise and gradients" in " ".join(capsys.readouterr().out.split())
 

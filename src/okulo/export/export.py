@@ -12,7 +12,7 @@ from onnx import ModelProto
 from okulo.core.errors import BadInput
 from okulo.core.model import ModelInfo
 from okulo.core.protocols import Answer, Image, Progress, silent
-from okulo.core.table import Items
+from okulo.core.table import Items, fingerprint
 from okulo.export.network_graph import join, network_graph
 from okulo.export.params import ExportParams
 from okulo.export.parity import Parity
@@ -50,7 +50,7 @@ def run(params: ExportParams, progress: Progress = silent) -> ExportReport:
     name = params.name or params.output.name.partition(".")[0]
     licence = params.licence or bundle.info.licence
     bundle = replace(bundle, info=replace(bundle.info, name=name, licence=licence))
-    items = _items(params)
+    items = _items(params, bundle.info.data)
     if params.quantize == "int8" and items is None:
         raise BadInput("--quantize int8", "needs pictures to set its ranges on", hint="give --items a table")
     rng = np.random.default_rng(params.seed)
@@ -67,14 +67,21 @@ def run(params: ExportParams, progress: Progress = silent) -> ExportReport:
     return ExportReport(params.output, size, len(bundle.info.classes), folded, parity, quantised, triton)
 
 
-def _items(params: ExportParams) -> Items | None:
-    """The table named, or the one the run was trained on where it still is."""
+def _items(params: ExportParams, data: str) -> Items | None:
+    """The table named, or the one the run was trained on, where it still is and still the same."""
     if params.items is not None:
         return read_items(params.items)
     config = params.run / "config.json"
     said = read_json(config) if config.is_file() else {}
-    path = said.get("items") if isinstance(said, dict) else None
-    return read_items(Path(path)) if isinstance(path, str) and Path(path).is_file() else None
+    named = said.get("params", said).get("items") if isinstance(said, dict) else None
+    if not isinstance(named, str):
+        return None
+    for path in (Path(named), params.run.parent / named):
+        if path.is_file():
+            items = read_items(path)
+            if not data or fingerprint(items.frame) == data:
+                return items
+    return None
 
 
 def _pictures(items: Items | None, rng: np.random.Generator) -> tuple[Sequence[Image], str]:

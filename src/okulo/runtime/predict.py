@@ -61,6 +61,8 @@ class PredictReport:
     counts: dict[str, int]
     findings: Findings
     seconds: float
+    cpu_seconds: float
+    """CPU time of all threads over the same span: files read to table written, loading the model apart."""
     per_second: float
     engine: str
     agreement: float | None
@@ -77,7 +79,7 @@ def run(params: PredictParams, progress: Progress = silent) -> PredictReport:
     items, is_table = find_items(params.paths)
     if is_table:
         _refuse_taken(items, outputs, params.replace)
-    start = time.perf_counter()
+    start, cpu = time.perf_counter(), time.process_time()
     answers = answer_files(model, items.files(), outputs, params.batch, workers)
     rows = list(progress(answers, label="answering", total=len(items)))
     columns = _columns(rows, model.info, params.threshold, outputs)
@@ -85,7 +87,8 @@ def run(params: PredictParams, progress: Progress = silent) -> PredictReport:
         columns.insert_column(0, pl.Series("id", [row.id for row in rows], dtype=pl.String))
     items = items.add(columns, replace_columns=params.replace or not is_table)
     _write(items, params.output, model.info)
-    return _report(params, model, items, time.perf_counter() - start)
+    spent = time.perf_counter() - start, time.process_time() - cpu
+    return _report(params, model, items, *spent)
 
 
 def _outputs(model: ModelFile, params: PredictParams) -> list[str]:
@@ -175,7 +178,9 @@ def _write(items: Items, output: Path, info: ModelInfo) -> None:
         frame.select(flat).write_csv(aside)
 
 
-def _report(params: PredictParams, model: ModelFile, items: Items, seconds: float) -> PredictReport:
+def _report(
+    params: PredictParams, model: ModelFile, items: Items, seconds: float, cpu_seconds: float
+) -> PredictReport:
     frame = items.frame
     broken = frame.filter(pl.col("error").is_not_null()).select("path", "error")
     answered = len(frame) - len(broken)
@@ -191,6 +196,7 @@ def _report(params: PredictParams, model: ModelFile, items: Items, seconds: floa
         counts=counts,
         findings=Findings.of([(path, "unreadable", 1.0, why) for path, why in broken.rows()]),
         seconds=seconds,
+        cpu_seconds=cpu_seconds,
         per_second=answered / max(seconds, 1e-9),
         engine=params.engine,
         agreement=model.agreement,
