@@ -23,6 +23,7 @@ from okulo.serve.models import Served, version_order
 from okulo.serve.openapi import schema
 from okulo.serve.service import NotFound, Service
 
+VERSION = "/versions/{version}"
 OPEN_PATHS = ("/v2/health/",)
 """Answered without a key: an orchestrator's probes have none."""
 
@@ -89,37 +90,23 @@ def _error(request: Request, error: Exception) -> Response:
 
 def _routes(service: Service, inner: Any) -> list[BaseRoute]:
     """Everything that is not hot."""
+    return [*_server_routes(service, inner), *_model_routes(service, ""), *_model_routes(service, VERSION)]
 
+
+def _server_routes(service: Service, inner: Any) -> list[BaseRoute]:
     async def live(request: Request) -> Response:
         return _json({"live": True})
 
     async def ready(request: Request) -> Response:
-        return _json({"ready": service.ready}, 200 if service.ready else 503)
+        return _ready(service.ready)
 
     async def server(request: Request) -> Response:
         return _json({"name": "okulo", "version": __version__, "extensions": ["binary_tensor_data"]})
 
-    async def model(request: Request) -> Response:
-        served = _find(service, request)
-        return _json(v2.metadata(served, sorted(service.models[served.name], key=version_order)))
-
-    async def model_ready(request: Request) -> Response:
-        up = _find(service, request).pipeline.ready and not service.stopping
-        return _json({"ready": up}, 200 if up else 503)
-
-    async def about(request: Request) -> Response:
-        return _json(_find(service, request).info.to_json())
-
     async def index(request: Request) -> Response:
-        rows = [
-            {
-                "name": each.name,
-                "version": each.version,
-                "state": "READY" if each.pipeline.ready else "UNAVAILABLE",
-            }
-            for each in service.every()
-        ]
-        return _json(rows)
+        states = {True: "READY", False: "UNAVAILABLE"}
+        every = [(each.name, each.version, states[each.pipeline.ready]) for each in service.every()]
+        return _json([{"name": name, "version": version, "state": state} for name, version, state in every])
 
     async def metrics(request: Request) -> Response:
         return Response(service.metrics.text(), media_type="text/plain; version=0.0.4")
@@ -132,7 +119,7 @@ def _routes(service: Service, inner: Any) -> list[BaseRoute]:
             said["components"]["schemas"] |= more.get("components", {}).get("schemas", {})
         return _json(said)
 
-    found: list[BaseRoute] = [
+    return [
         Route("/v2/health/live", live),
         Route("/v2/health/ready", ready),
         Route("/v2", server),
@@ -140,13 +127,28 @@ def _routes(service: Service, inner: Any) -> list[BaseRoute]:
         Route("/metrics", metrics),
         Route("/openapi.json", openapi),
     ]
-    for versions in ("", "/versions/{version}"):
-        found += [
-            Route("/v2/models/{model}" + versions, model),
-            Route("/v2/models/{model}" + versions + "/ready", model_ready),
-            Route("/v1/models/{model}" + versions, about),
-        ]
-    return found
+
+
+def _model_routes(service: Service, version: str) -> list[BaseRoute]:
+    async def model(request: Request) -> Response:
+        served = _find(service, request)
+        return _json(v2.metadata(served, sorted(service.models[served.name], key=version_order)))
+
+    async def ready(request: Request) -> Response:
+        return _ready(_find(service, request).pipeline.ready and not service.stopping)
+
+    async def about(request: Request) -> Response:
+        return _json(_find(service, request).info.to_json())
+
+    return [
+        Route("/v2/models/{model}" + version, model),
+        Route("/v2/models/{model}" + version + "/ready", ready),
+        Route("/v1/models/{model}" + version, about),
+    ]
+
+
+def _ready(ready: bool) -> Response:
+    return _json({"ready": ready}, 200 if ready else 503)
 
 
 def _find(service: Service, request: Request) -> Served:

@@ -16,7 +16,7 @@ from okulo.serve.http import App
 from okulo.serve.plan import Plan
 from okulo.serve.server import bind, serve
 from okulo.serve.service import Limits, Service
-from okulo.serve.stageservice import StageService, make_stage_app
+from okulo.serve.stageservice import StageApp, StageService
 
 log = logging.getLogger("okulo.serve")
 STAGES = ("all", "postprocess")
@@ -122,7 +122,7 @@ def run(params: ServeParams, progress: Progress = silent) -> ServeReport:
     app: App
     if params.stage == "postprocess":
         service = StageService(make_plan(params), make_limits(params))
-        app = make_stage_app(service, key=key)
+        app = StageApp(service, key)
     else:
         service = make_service(params)
         app = make_app(service, key=key, origins=params.cors, log_requests=params.log_requests)
@@ -138,14 +138,14 @@ def serve_it(
     """Open the service and serve this application of it, to the end."""
     started = time.monotonic()
     with bind(params.host, params.port) as listener:
+        service.open()
+
+        def say() -> None:
+            host, port = listener.getsockname()[:2]
+            seconds = time.monotonic() - started
+            log.info("serving %s at http://%s:%d (up in %.2f s)", service.about(), host, port, seconds)
+
         try:
-            service.open()
-
-            def say() -> None:
-                host, port = listener.getsockname()[:2]
-                seconds = time.monotonic() - started
-                log.info("serving %s at http://%s:%d (up in %.2f s)", service.about(), host, port, seconds)
-
             serve(
                 app,
                 service,

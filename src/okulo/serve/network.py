@@ -25,8 +25,8 @@ class GraphNetwork:
 
     def prepare(self, image: np.ndarray, /) -> np.ndarray:
         """Make one picture the network's `pixels`, float32 (3, H, W)."""
-        pixels: np.ndarray = self._preprocess.run({INPUT: np.ascontiguousarray(image)})[SEAM]
-        return pixels[0]
+        pixels: np.ndarray = self._preprocess.run({INPUT: np.ascontiguousarray(image)})[SEAM][0]
+        return pixels
 
     def answer(self, pixels: np.ndarray, /) -> dict[str, np.ndarray]:
         """Run the network on a batch of `pixels`: its named outputs, batch first."""

@@ -27,7 +27,7 @@ class Remote:
     ) -> None:
         parts = urlsplit(url)
         if parts.scheme not in ("http", "https") or not parts.hostname:
-            raise BadInput("postprocess-url", wanted="http://host:port", got=repr(url))
+            raise BadInput("post-url", wanted="http://host:port", got=repr(url))
         self.url = url
         self._kind = http.client.HTTPSConnection if parts.scheme == "https" else http.client.HTTPConnection
         self._host, self._port = parts.hostname, parts.port

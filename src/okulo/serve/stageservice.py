@@ -11,7 +11,6 @@ import orjson
 
 from okulo.core.errors import BadInput
 from okulo.serve.http import (
-    App,
     Headers,
     Reading,
     Receive,
@@ -90,57 +89,64 @@ def _all(_: Sequence[Any], results: Sequence[Any]) -> list[Any]:
     return list(results)
 
 
-def make_stage_app(service: StageService, *, key: str = "") -> App:
+class StageApp:
     """The stage's ASGI application: `POST /v1/stage`, health and metrics."""
-    reading = Reading(service.limits.max_body_bytes, service.plan.max_bytes, service.limits.timeout_s)
-    mailboxes: list[Mailbox] = []
 
-    async def work(headers: Headers, receive: Receive) -> Reply:
-        service.pipeline.check_room(1, 0, NO_ORDER)
-        body = await reading.body(receive, headers)
+    def __init__(self, service: StageService, key: str = "") -> None:
+        limits = service.limits
+        self._service = service
+        self._key = key
+        self._reading = Reading(limits.max_body_bytes, service.plan.max_bytes, limits.timeout_s)
+        self._mailbox: Mailbox | None = None
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request."""
+        started, headers, path = time.monotonic(), dict(scope["headers"]), scope["path"]
+        metrics = self._service.metrics
+        try:
+            if self._key and not path.startswith("/v2/health/"):
+                check_key(headers, self._key)
+            if path == PATH and scope["method"] == "POST":
+                reply = await self._work(headers, receive)
+            else:
+                reply = self._simple(path)
+        except Exception as error:  # whatever it is, the client gets an answer
+            if isinstance(error, Refused):
+                metrics.reject(error.reason)
+            elif not isinstance(error, BadInput):
+                log.error("a batch failed", exc_info=error)
+            reply = error_reply(error)
+        if path == PATH:
+            metrics.request("stage", str(reply.status), time.monotonic() - started)
+        await send_reply(send, reply)
+
+    async def _work(self, headers: Headers, receive: Receive) -> Reply:
+        pipeline = self._service.pipeline
+        pipeline.check_room(1, 0, NO_ORDER)
+        body = await self._reading.body(receive, headers)
         batch = unpack(body)
         if not isinstance(batch, list):
             raise BadInput("batch", wanted="a list", got=type(batch).__name__)
-        if not mailboxes:
-            mailboxes.append(Mailbox(asyncio.get_running_loop()))
+        if self._mailbox is None:
+            self._mailbox = Mailbox(asyncio.get_running_loop())
         outcomes = await ask(
-            service.pipeline,
+            pipeline,
             [batch],
             [len(body)],
-            mailbox=mailboxes[0],
-            timeout_s=service.limits.timeout_s,
+            mailbox=self._mailbox,
+            timeout_s=self._service.limits.timeout_s,
             disconnected=connection_lost(receive) or (lambda: False),
         )
         if isinstance(outcomes[0], Exception):
             raise outcomes[0]
         return Reply(bytes(packed(outcomes[0])), content_type=b"application/octet-stream")
 
-    def simple(path: str) -> Reply | None:
+    def _simple(self, path: str) -> Reply:
+        ready = self._service.ready
         if path == "/v2/health/live":
             return Reply(b'{"live":true}')
         if path == "/v2/health/ready":
-            return Reply(orjson.dumps({"ready": service.ready}), 200 if service.ready else 503)
+            return Reply(orjson.dumps({"ready": ready}), 200 if ready else 503)
         if path == "/metrics":
-            return Reply(service.metrics.text(), content_type=b"text/plain; version=0.0.4")
-        return None
-
-    async def app(scope: Scope, receive: Receive, send: Send) -> None:
-        started, headers, path = time.monotonic(), dict(scope["headers"]), scope["path"]
-        try:
-            if key and not path.startswith("/v2/health/"):
-                check_key(headers, key)
-            if path == PATH and scope["method"] == "POST":
-                reply = await work(headers, receive)
-            else:
-                reply = simple(path) or Reply(b'{"error":"not found"}', 404)
-        except Exception as error:  # whatever it is, the client gets an answer
-            if isinstance(error, Refused):
-                service.metrics.reject(error.reason)
-            elif not isinstance(error, BadInput):
-                log.error("a batch failed", exc_info=error)
-            reply = error_reply(error)
-        if path == PATH:
-            service.metrics.request("stage", str(reply.status), time.monotonic() - started)
-        await send_reply(send, reply)
-
-    return app
+            return Reply(self._service.metrics.text(), content_type=b"text/plain; version=0.0.4")
+        return Reply(b'{"error":"not found"}', 404)

@@ -1,0 +1,135 @@
+"""`okulo serve` on the command line: what cannot be served is one clear line and exit code 2."""
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+from onnx import TensorProto, helper, numpy_helper
+
+from okulo.core.model import ModelInfo, Preprocess
+from okulo.runtime.graph import write_model
+
+
+@pytest.fixture
+def model(tmp_path: Path) -> Path:
+    """The smallest model file: pictures of 1 × 1."""
+    nodes = [
+        helper.make_node("Transpose", ["image"], ["planes"], perm=[2, 0, 1]),
+        helper.make_node("Unsqueeze", ["planes", "first"], ["one"]),
+        helper.make_node("Cast", ["one"], ["wide"], to=TensorProto.FLOAT),
+        helper.make_node("ReduceMean", ["wide", "plane"], ["pixels"], keepdims=1),
+        helper.make_node("Flatten", ["pixels"], ["flat"]),
+        helper.make_node("Softmax", ["flat"], ["probabilities"]),
+    ]
+    stored = [
+        numpy_helper.from_array(np.array([0]), "first"),
+        numpy_helper.from_array(np.array([2, 3]), "plane"),
+    ]
+    value = helper.make_tensor_value_info
+    graph = helper.make_graph(
+        nodes,
+        "net",
+        [value("image", TensorProto.UINT8, ["h", "w", 3])],
+        [value("probabilities", TensorProto.FLOAT, ["n", 3])],
+        stored,
+        value_info=[value("pixels", TensorProto.FLOAT, ["n", 3, 1, 1])],
+    )
+    info = ModelInfo(task="classify", classes=("a", "b", "c"), preprocess=Preprocess(size=(1, 1)))
+    made = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 20)], ir_version=10)
+    write_model(made, info, tmp_path / "net.okulo.onnx")
+    return tmp_path / "net.okulo.onnx"
+
+
+def serve(*arguments: object) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "okulo.cli.main", "serve", *map(str, arguments)]
+    return subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+
+
+def refused(done: subprocess.CompletedProcess[str]) -> str:
+    assert done.returncode == 2, (done.stdout, done.stderr)
+    assert "Traceback" not in done.stderr
+    lines = done.stderr.strip().splitlines()
+    assert len(lines) == 1, lines
+    return lines[0]
+
+
+def test_nothing_to_serve(tmp_path: Path) -> None:
+    assert "models: expected at least one model file" in refused(serve("--port", 0))
+    assert "models: expected at least one model file" in refused(serve(tmp_path, "--port", 0))
+    assert "cannot be read" in refused(serve(tmp_path / "missing.onnx", "--port", 0))
+    (tmp_path / "no.onnx").write_text("no model")
+    assert "is no ONNX file" in refused(serve(tmp_path / "no.onnx", "--port", 0))
+
+
+def test_names_that_clash_or_are_none(model: Path) -> None:
+    other = model.with_name("copy.onnx")
+    other.write_bytes(model.read_bytes())
+    assert "is both" in refused(serve(f"a={model}", f"a={other}", "--port", 0))
+    odd = model.with_name("o d.onnx")
+    odd.write_bytes(model.read_bytes())
+    assert "NAME=FILE" in refused(serve(odd, "--port", 0))
+
+
+def test_wrong_options(model: Path, tmp_path: Path) -> None:
+    assert "expected one of outlines, or module:factory" in refused(
+        serve(model, "--postprocess", "x", "--port", 0)
+    )
+    assert "no module named" in refused(serve(model, "--postprocess", "nothing_here:x", "--port", 0))
+    assert "batch-size: expected a number ≥ 1" in refused(serve(model, "--batch-size", 0, "--port", 0))
+    assert "post-url" in refused(serve(model, "--postprocess", "outlines", "--post-url", "x", "--port", 0))
+    assert "with --stage postprocess" in refused(serve("--stage", "postprocess", "--port", 0))
+    (tmp_path / "key").write_text("\n")
+    assert "is empty" in refused(serve(model, "--api-key-file", tmp_path / "key", "--port", 0))
+    assert "cannot be read" in refused(serve(model, "--api-key-file", tmp_path / "none", "--port", 0))
+    assert "engine" in refused(serve(model, "--engine", "tensorrt", "--port", 0))
+
+
+def test_a_port_that_is_taken(model: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        said = refused(serve(model, "--port", other.getsockname()[1]))
+    assert "is another server running?" in said
+
+
+def test_it_serves_logs_json_and_reports(model: Path) -> None:
+    command = [sys.executable, "-m", "okulo.cli.main", "serve", str(model), "--port", "0", "--json"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stderr is not None
+        line = json.loads(process.stderr.readline())
+        assert line["level"] == "info"
+        assert line["message"].startswith("serving net@1 at http://127.0.0.1:")
+        time.sleep(0.1)
+        process.send_signal(signal.SIGINT)
+        out, _ = process.communicate(timeout=30)
+    assert process.returncode == 0
+    assert json.loads(out)["requests"] == 0
+
+
+def test_it_is_light(model: Path) -> None:
+    """What a server needs no more than others do is not loaded, and idling costs nothing."""
+    code = (
+        "import sys, threading, time, os, signal, resource\n"
+        "from okulo.cli import serve\n"
+        "def end():\n"
+        "    names = 'polars sklearn scipy matplotlib torch cv2 numba fastapi faiss'.split()\n"
+        "    while signal.getsignal(signal.SIGTERM) is signal.SIG_DFL:\n"
+        "        time.sleep(0.05)\n"
+        "    print([name for name in names if name in sys.modules], flush=True)\n"
+        "    print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024, flush=True)\n"
+        "    os.kill(os.getpid(), signal.SIGTERM)\n"
+        "threading.Timer(1.0, end).start()\n"
+        "serve.serve((sys.argv[1],), port=0)\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code, str(model)], capture_output=True, text=True, timeout=60, check=True,
+        env={**os.environ, "COLUMNS": "200"},
+    )  # fmt: skip
+    loaded, peak = done.stdout.splitlines()[:2]
+    assert loaded == "[]"
+    assert int(peak) < 150
