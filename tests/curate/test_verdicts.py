@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from tests.curate.postgres_server import find_programs, postgres
+from tests.postgres_server import find_programs, postgres
 
 from okulo.core.errors import BadInput
 from okulo.curate.verdicts import Conflict, Decision, VerdictStore, open_store

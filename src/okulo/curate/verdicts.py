@@ -18,7 +18,8 @@ import polars as pl
 import sqlalchemy as sa
 
 from okulo.core.errors import BadInput
-from okulo.curate.verdicts_schema import META, VERDICTS, WRITES, connect, explain
+from okulo.curate.verdicts_schema import META, VERDICTS, connect, explain
+from okulo.io.stores import WRITES, check_format, prepare
 
 QUESTIONS = {
     "label": ("keep", "change", "remove", "skip"),
@@ -124,8 +125,8 @@ class VerdictStore:
         self._writing = self._engine.execution_options(**{WRITES: True})
         with explain(self.name):
             if create:
-                self._prepare()
-            self._check_format()
+                prepare(self._writing, META, FORMAT)
+            check_format(self._engine, self.name, META, FORMAT, "verdicts")
 
     def close(self) -> None:
         """Give the connections back."""
@@ -225,7 +226,7 @@ class VerdictStore:
     def since(self, number: int = 0) -> list[Verdict]:
         """Every row stored after that number, oldest first, also those that say a question is open again.
 
-        PostgreSQL may show a lower number a moment after a higher one: ask from a little before what is known.
+        PostgreSQL may show a lower number a moment after a higher one: ask from a little before it.
         """
         asked = sa.select(*(VERDICTS.c[name] for name in SHOWN)).where(VERDICTS.c.number > number)
         with explain(self.name), self._engine.connect() as connection:
@@ -275,22 +276,6 @@ class VerdictStore:
         with explain(self.name), self._engine.connect() as connection:
             rows = [tuple(row) for row in connection.execute(asked)]
         return pl.DataFrame(rows, schema=schema, orient="row")
-
-    def _prepare(self) -> None:
-        with self._writing.begin() as connection:
-            if self._engine.dialect.name == "postgresql":  # two that start at once would both make the table
-                connection.execute(sa.text("SELECT pg_advisory_xact_lock(7340731)"))
-            VERDICTS.metadata.create_all(connection)
-            if connection.execute(sa.select(META.c.value).where(META.c.key == "format")).scalar() is None:
-                connection.execute(sa.insert(META), {"key": "format", "value": FORMAT})
-
-    def _check_format(self) -> None:
-        if not sa.inspect(self._engine).has_table(META.name):
-            raise BadInput(self.name, "is a database, but holds no verdicts")
-        with self._engine.connect() as connection:
-            found = connection.execute(sa.select(META.c.value).where(META.c.key == "format")).scalar()
-        if found != FORMAT:
-            raise BadInput(self.name, wanted=f"verdicts of format {FORMAT}", got=found, hint="update okulo")
 
 
 def _now() -> str:
