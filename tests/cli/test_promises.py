@@ -41,6 +41,7 @@ def test_bad_input_is_one_clear_line_and_exit_code_2(verb: str, tmp_path: Path) 
         "export": [missing, "-o", f"{missing}.okulo.onnx"],
         "predict": [f"{missing}.onnx", missing, "-o", f"{missing}.parquet"],
         "bench": [f"{missing}.onnx"],
+        "review": [f"{missing}.parquet", "--port", "0"],
         "serve": [f"{missing}.onnx", "--port", "0"],
     }[verb]
     done = okulo(verb, *arguments)

@@ -10,6 +10,7 @@ from okulo import __version__
 VERBS = {
     "scan": "Make a table of a folder of pictures, and say what is wrong with them.",
     "sample": "Write a small real data set to try okulo with.",
+    "review": "Decide on labels and duplicates in a browser, by keyboard.",
     "train": "Train a network on a table.",
     "ablate": "Say what each trick of the training recipe brings on your data.",
     "evaluate": "Measure a model on a table and write a report page.",

@@ -1,0 +1,1 @@
+"""The review page: people decide on labels and duplicates, and look around in the data."""

@@ -1,0 +1,133 @@
+"""A table with planted faults, and `okulo review` of it in a process of its own."""
+
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+from PIL import Image
+
+from okulo.core.table import Items
+from okulo.curate.verdicts import open_store
+from okulo.io.tables import write_items
+
+CLASSES = ("bird", "cat", "dog")
+COLOURS = {"bird": (60, 120, 220), "cat": (230, 150, 40), "dog": (60, 160, 90)}
+HOSTILE = '<img src=x onerror="document.title=1">'
+
+
+def paint(label: str, rng: np.random.Generator, size: tuple[int, int] = (96, 72)) -> np.ndarray:
+    """A picture of this class: its colour, and noise of its own."""
+    noise = rng.integers(-40, 40, (size[1] // 8, size[0] // 8, 3))
+    whole = np.repeat(np.repeat(noise, 8, axis=0), 8, axis=1)
+    return (np.array(COLOURS[label]) + whole).clip(0, 255).astype(np.uint8)
+
+
+def make_table(folder: Path, *, n: int = 24, audited: bool = True) -> Path:
+    """Write `n` pictures and their table: every sixth label is wrong, rows 0 to 2 and 3 to 4 are copies.
+
+    Also a hostile name and label, a file that is gone, one that is no picture, and one outside of the folder.
+    """
+    rng = np.random.default_rng(3)
+    (folder / "p").mkdir(parents=True)
+    rows: list[dict[str, Any]] = []
+    for i in range(n):
+        true = CLASSES[i % 3]
+        given = CLASSES[(i + 1) % 3] if i % 6 == 5 else true
+        path = f"p/{i:03d}.png"
+        image = paint(true, rng)
+        Image.fromarray(image).save(folder / path)
+        centre = {"bird": (0, 0), "cat": (4, 0), "dog": (0, 4)}[true]
+        vector = np.float32([*centre, 1, 1]) + rng.normal(0, 0.3, 4).astype(np.float32)
+        rows.append(
+            {
+                "id": f"{i:032x}", "path": path, "width": 96, "height": 72,
+                "split": ("train", "val")[i % 4 == 3], "label": given, "embedding": vector,
+                "issue": "label" if i % 6 == 5 else None, "suggested": true if i % 6 == 5 else None,
+                "severity": np.float32(0.9 - i / 100 if i % 6 == 5 else 0.01),
+                "group": 0 if i < 3 else 1 if i < 5 else None, "keep": i in (1, 3),
+            }
+        )  # fmt: skip
+    copy = np.asarray(Image.open(folder / "p/003.png")).copy()
+    copy[20:40, 30:60] = 255  # a patch that differs
+    Image.fromarray(copy).save(folder / "p/004.png")
+    odd = folder / "p" / 'a"b <b>&.png'
+    Image.fromarray(paint("cat", rng)).save(odd)
+    (folder / "p/broken.png").write_bytes(b"no picture")
+    for path, label in [(f"p/{odd.name}", HOSTILE), ("p/gone.png", "cat"), ("p/broken.png", "cat"), ("/etc/passwd", "cat")]:
+        rows.append(
+            {
+                **rows[0], "id": f"{len(rows):032x}", "path": path, "label": label, "issue": "outlier", "suggested": None,
+                "severity": np.float32(0.2), "group": None, "keep": False, "embedding": None, "split": "train",
+            }
+        )  # fmt: skip
+    frame = pl.DataFrame(
+        rows,
+        schema_overrides={
+            "width": pl.Int32, "height": pl.Int32, "severity": pl.Float32, "group": pl.Int64,
+            "embedding": pl.Array(pl.Float32, 4),
+        },
+    )  # fmt: skip
+    if not audited:
+        frame = frame.drop("issue", "suggested", "severity", "group", "keep", "embedding")
+    write_items(Items(frame, folder), folder / "items.parquet")
+    return folder / "items.parquet"
+
+
+@dataclass
+class Review:
+    """`okulo review` of one table."""
+
+    items: Path
+    options: tuple[str, ...] = ()
+    url: str = ""
+    log: list[str] = field(default_factory=list)
+    process: subprocess.Popen[str] | None = None
+    port: int = 0
+
+    @property
+    def verdicts(self) -> Path:
+        return self.items.with_name(f"{self.items.stem}.verdicts.db")
+
+    def start(self) -> "Review":
+        command = [sys.executable, "-m", "okulo.cli.main", "review", str(self.items), "--port", str(self.port)]
+        command += ["--cache", str(self.items.parent / "cache"), *self.options]
+        self.process = subprocess.Popen(
+            command, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=dict(os.environ)
+        )
+        assert self.process.stderr is not None
+        for line in self.process.stderr:
+            self.log.append(line)
+            if found := re.match(r"(http://\S+:(\d+)/\S*)", line):
+                self.url, self.port = found[1], int(found[2])
+                return self
+        raise AssertionError(f"okulo review ended: {self.log}")
+
+    def stop(self, sig: int = signal.SIGTERM) -> tuple[int, str]:
+        """End it; gives the exit code and what it printed."""
+        if self.process is None:
+            return 0, ""
+        self.process.send_signal(sig)
+        said, _ = self.process.communicate(timeout=20)
+        code, self.process = self.process.returncode, None
+        return code, said
+
+    def held(self) -> list[tuple[Any, ...]]:
+        """What holds now: path, question, answer, value, who."""
+        with open_store(self.verdicts, create=False) as store:
+            return store.current().select("path", "question", "answer", "value", "who").rows()
+
+    def wait_for(self, count: int, timeout_s: float = 10.0) -> list[tuple[Any, ...]]:
+        """What holds, as soon as it is this many."""
+        until = time.monotonic() + timeout_s
+        while len(held := self.held()) != count and time.monotonic() < until:
+            time.sleep(0.03)
+        assert len(held) == count, held
+        return held
