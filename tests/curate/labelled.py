@@ -1,4 +1,4 @@
-"""A small labelled table whose truth is known: scikit-learn's digits as pictures, with planted wrong labels."""
+"""A small labelled table whose truth is known: scikit-learn's digits, with planted wrong labels."""
 
 from dataclasses import dataclass
 from functools import cache

@@ -23,7 +23,7 @@ def test_the_interval_holds_what_was_spoiled(share: float, sure: float) -> None:
     estimate, severity = estimate_wrong(p, given, rng=np.random.default_rng(1))
     assert estimate.low <= spoiled.sum() <= estimate.high
     assert estimate.low <= estimate.wrong <= estimate.high
-    assert 0 <= severity.min() and severity.max() <= 1
+    assert severity.min() >= 0 and severity.max() <= 1
 
 
 def test_a_sure_model_counts_well_and_its_yield_comes_true() -> None:

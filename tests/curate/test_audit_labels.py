@@ -148,10 +148,8 @@ def test_verdicts_sharpen_the_estimate(tmp_path: Path) -> None:
             right = planted.truth[int(row["path"][:4])]
             answer = "keep" if right == row["label"] else "change"
             value = right if answer == "change" else ""
-            store.record(
-                [Decision(item=row["id"], path=row["path"], question="label", answer=answer, value=value, given=row["label"])],
-                who="ann",
-            )  # fmt: skip
+            about = {"item": row["id"], "path": row["path"], "given": row["label"]}
+            store.record([Decision(question="label", answer=answer, value=value, **about)], who="ann")
     frame, _, after = audit(planted.table, replace=True, verdicts=str(tmp_path / "v.db"))
     assert after.calibrated == 120  # type: ignore[attr-defined]
     width = lambda e: e.high - e.low  # noqa: E731

@@ -66,7 +66,7 @@ def test_planted_errors_come_first_and_nobody_judges_himself() -> None:
     wrong = np.zeros(600, bool)
     wrong[rng.choice(600, 45, replace=False)] = True
     given_ = np.where(wrong, (truth + rng.integers(1, 10, 600)) % 10, truth)
-    say = dict(classes=10, folds=5, rounds=2)
+    say = {"classes": 10, "folds": 5, "rounds": 2}
     answer = out_of_fold(prepare(images), given_, None, rng=np.random.default_rng(0), **say)
     np.testing.assert_allclose(answer.sum(axis=1), 1, atol=1e-5)
     assert average_precision_score(wrong, doubt(answer, given_)) > 0.95
@@ -82,7 +82,7 @@ def test_copies_do_not_vouch_for_each_other() -> None:
     once = rng.normal(size=(150, 8)).astype(np.float32)
     vectors, labels = np.concatenate([once, once]), np.tile(rng.integers(0, 2, 150), 2)
     groups = np.tile(np.arange(150), 2)
-    say = dict(classes=2, folds=5, rounds=1)
+    say = {"classes": 2, "folds": 5, "rounds": 1}
     apart = out_of_fold(prepare(vectors), labels, groups, rng=np.random.default_rng(0), **say)
     leaky = out_of_fold(prepare(vectors), labels, None, rng=np.random.default_rng(0), **say)
     assert (leaky.argmax(axis=1) == labels).mean() > 0.7, "the test would show nothing"

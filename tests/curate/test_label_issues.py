@@ -37,7 +37,7 @@ def test_the_joint_is_that_of_the_paper(seed: int, n: int, k: int) -> None:
 
 
 def test_known_noise_is_read_off_a_sure_model() -> None:
-    """An oracle with 0.9 on the true class: the joint is exactly how often which label was given by mistake."""
+    """With 0.9 on the true class the joint is exactly how often which label was given by mistake."""
     rng = np.random.default_rng(0)
     truth = rng.integers(0, 3, 3000)
     given_ = np.where(rng.random(3000) < 0.1, (truth + 1) % 3, truth)

@@ -2,9 +2,10 @@
 
 The two witnesses err differently: a probe smooths wrong labels out over a region, neighbours follow any
 boundary but listen to few. The probe is logistic regression on 500 landmarks (Nyström features of a Gaussian
-kernel, Williams and Seeger 2001): a linear one on raw embeddings misses errors near curved boundaries. A
-second round hears labels that the first round doubts with less weight, so that a repeated mistake (every third coat
-called a shirt) does not teach itself. (Through these weights a label has a slight say in its own judgement.)
+kernel, Williams and Seeger 2001): a linear one on raw embeddings misses errors near curved boundaries.
+A second round hears labels that the first round doubts with less weight, so that a repeated mistake (every
+third coat called a shirt) does not teach itself. (Through these weights a label has a slight say in its own
+judgement.)
 """
 
 from collections.abc import Iterator
