@@ -314,7 +314,7 @@ def main() -> None:
         model.make(folder)
         parts = {
             "peers": lambda: peers(folder, options.repetitions, options.seconds, options.only),
-            "overload": lambda: overload(folder, 10 * options.seconds),
+            "overload": lambda: overload(folder, options.overload_seconds),
             "post": lambda: post(folder),
             "rest": lambda: rest(folder),
         }
