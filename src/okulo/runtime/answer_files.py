@@ -33,7 +33,7 @@ def answer_files(
     model: ModelFile, files: Sequence[Path], outputs: Sequence[str], batch: int, workers: int
 ) -> Iterator[Answered]:
     """Answer each file in order; an unreadable one is an answer with `error`. Keeps only these `outputs`."""
-    size = max(1, min(batch, -(-len(files) // workers)))
+    size = max(1, min(batch, -(-len(files) // (4 * workers))))  # at the end nobody waits long for another
     pool = ThreadPoolExecutor(workers, thread_name_prefix="okulo-predict")
     waiting: deque[Future[list[Answered]]] = deque()
     try:
