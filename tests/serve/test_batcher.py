@@ -191,6 +191,24 @@ def test_a_dead_worker_s_batch_is_tried_once_more() -> None:
     assert batcher.close()
 
 
+def test_a_worker_whose_process_is_down_takes_no_work_from_the_others() -> None:
+    class Down:
+        ready = False
+
+        def wait_ready(self, timeout_s: float) -> None:
+            time.sleep(0.01)
+            raise WorkerDied("still down")
+
+        def predict(self, batch: Sequence[int], /) -> list[int]:
+            raise AssertionError("it is down")
+
+    up, out = Doubling(), Outcomes()
+    batcher = Batcher([Down(), Down(), up])
+    run(batcher, [out.work(number) for number in range(20)])
+    assert out.wait(20) == {(number,): [2 * number] for number in range(20)}
+    assert batcher.close()
+
+
 def test_closing_answers_what_waits_and_takes_no_more() -> None:
     slow, out = Doubling(gated=True), Outcomes()
     batcher = Batcher([slow], batch_size=2)

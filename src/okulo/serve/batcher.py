@@ -4,6 +4,7 @@ A free worker takes what waits, up to `batch_size` items of one shape; nobody po
 company unless `interval_ms` says so. One bad item never spoils the answers of its neighbours.
 """
 
+import contextlib
 import threading
 import time
 from collections import deque
@@ -19,6 +20,9 @@ Out = TypeVar("Out")
 
 HEAD_START_S = 1.0
 """An urgent item goes before others that came up to this long before it, so that none waits for ever."""
+
+SOME_S = 0.5
+"""How often one whose process does not come up looks whether the batcher is being closed."""
 
 FOREVER = float("inf")
 
@@ -166,7 +170,7 @@ class Batcher(Generic[In, Out]):
         return not any(thread.is_alive() for thread in self._threads)
 
     def _work(self, predictor: Predictor[In, Out]) -> None:
-        while batch := self._take():
+        while self._fit(predictor) and (batch := self._take()):
             started = time.monotonic()
             alive = [work for work in batch if not _dropped(work, started)]
             count = sum(len(work.items) for work in alive)
@@ -180,6 +184,13 @@ class Batcher(Generic[In, Out]):
                 self._watch.batch(self.name, count, seconds, [started - work.queued_at for work in alive])
             with self._lock:
                 self._running -= sum(len(work.items) for work in batch)
+
+    def _fit(self, predictor: Predictor[In, Out]) -> bool:
+        """Take no work from the others while this worker's process is being replaced; always true."""
+        while not self._closing and not getattr(predictor, "ready", True):
+            with contextlib.suppress(WorkerDied):
+                predictor.wait_ready(SOME_S)  # type: ignore[attr-defined]  # what has `ready` has this
+        return True
 
     def _take(self) -> list[Work[In, Out]]:
         """Wait for a batch and take it; empty when the batcher is closed and nothing waits."""

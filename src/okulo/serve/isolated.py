@@ -89,6 +89,7 @@ class Isolated:
         self._patience_s = patience_s
         self._child: _Child | None = None
         self._closing = False
+        self._closing_since = 0.0
         self._state = threading.Condition()
         self._latest: _Child | None = None
         self._keeper = threading.Thread(target=self._keep, name=f"okulo-keep-{spec}", daemon=True)
@@ -131,15 +132,21 @@ class Isolated:
                 raise WorkerDied(f"no worker process for {self.spec} could be started")
             return self._child
 
-    def close(self, timeout_s: float = 5.0) -> None:
-        """End the process and reap it."""
+    def hang_up(self) -> None:
+        """Tell the process to end when it has answered what it is at; do not wait for it."""
         with self._state:
+            if not self._closing:
+                self._closing_since = time.monotonic()
             self._closing = True
             self._state.notify_all()
         child = self._latest
         if child is not None and not child.released:
             child.hang_up()
-        self._keeper.join(timeout_s)
+
+    def close(self, timeout_s: float = 3.0) -> None:
+        """End the process and reap it; one that is still busy this long after `hang_up` is killed."""
+        self.hang_up()
+        self._keeper.join(max(0.0, self._closing_since + timeout_s - time.monotonic()))
         if self._keeper.is_alive() and self._latest is not None:
             self._latest.process.kill()
             self._keeper.join(timeout_s)

@@ -135,9 +135,11 @@ class Pipeline:
             time.sleep(0.01)
         for batcher in self.batchers:
             batcher.close(max(0.0, end - time.monotonic()))
-        for predictor in (each for some in self._predictors for each in some):
-            if callable(stop := getattr(predictor, "close", None)):
-                stop()
+        predictors = [each for some in self._predictors for each in some]
+        for name in ("hang_up", "close"):  # all are told to end before any is waited for
+            for predictor in predictors:
+                if callable(end_it := getattr(predictor, name, None)):
+                    end_it()
 
 
 def chunk_size(count: int, workers: int) -> int:
