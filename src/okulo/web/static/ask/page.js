@@ -97,8 +97,7 @@ async function load(model) {
     show(bar, false)
   }
   if (state.place !== 'browser') return
-  const threads = PLACES.browser.threads
-  the('where-hint').textContent = `Pictures stay on this device. The model (${size(model.bytes)}) is ready, ${threads} ${threads === 1 ? 'thread' : 'threads'}.`
+  the('where-hint').textContent = `Pictures stay on this device. The model (${size(model.bytes)}) is ready.`
   speak('the model is ready in this browser')
 }
 

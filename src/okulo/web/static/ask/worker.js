@@ -44,6 +44,7 @@ async function open({ address, key, threads }, progress) {
   } catch (error) {
     throw new Broken(`the model could not be made ready (${plain(error)})`)
   }
+  await run({ image: new ort.Tensor('uint8', new Uint8Array(8 * 8 * 3), [8, 8, 3]) }) // the first run is slow
   return { threads: ort.env.wasm.numThreads, bytes: bytes.length }
 }
 
