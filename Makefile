@@ -52,5 +52,5 @@ $(VENV)/train.stamp: pyproject.toml constraints.txt
 	touch $@
 
 $(VENV)/dev.stamp: $(VENV)/train.stamp
-	$(PIP) -c constraints.txt -e '.[train,openvino,dev]'
+	$(PIP) -c constraints.txt -e '.[train,serve,postgres,openvino,dev]'
 	touch $@

@@ -6,19 +6,19 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from tests.outside import missing
 from tests.postgres_server import find_programs, postgres
 
 from okulo.core.errors import BadInput
 from okulo.curate.verdicts import Conflict, Decision, VerdictStore, open_store
 
 PROGRAMS = find_programs()
-NO_POSTGRES = "no PostgreSQL server here (Debian: apt-get install postgresql)"
 
 
 @pytest.fixture(scope="module")
 def postgres_url() -> Iterator[str]:
     if PROGRAMS is None:
-        pytest.skip(NO_POSTGRES)
+        missing("PostgreSQL", "apt install postgresql")
     with postgres(PROGRAMS) as url:
         yield url
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 from playwright.sync_api import Browser, Page, expect, sync_playwright
+from tests.outside import missing
 
 from okulo.web.pages import engine_built
 
@@ -35,7 +36,7 @@ def engine() -> None:
         return
     npm = shutil.which("npm")
     if npm is None:
-        pytest.fail("onnxruntime-web is not built and there is no npm: install npm, then `make web`")
+        missing("npm", "install npm, then `make web`")
     for step in (["ci", "--ignore-scripts", "--no-audit", "--no-fund"], ["run", "build"]):
         done = subprocess.run([npm, *step], cwd=ROOT / "web", capture_output=True, text=True, timeout=240)
         if done.returncode:
@@ -66,7 +67,7 @@ def chromium() -> Iterator[Browser]:
         try:
             browser = playwright.chromium.launch(executable_path=path, args=list(FLAGS))
         except Exception as error:
-            pytest.fail(f"no Chromium for the page's tests: apt install chromium ({str(error)[:200]})")
+            missing("Chromium", f"apt install chromium ({str(error)[:200]})")
         yield browser
         browser.close()
 

@@ -6,6 +6,7 @@ from difflib import get_close_matches
 import cyclopts
 
 from okulo import __version__
+from okulo.core.errors import BadInput
 
 VERBS = {
     "scan": "Make a table of a folder of pictures, and say what is wrong with them.",
@@ -17,8 +18,12 @@ VERBS = {
     "threshold": "Choose below which confidence the answer is 'I don't know'.",
     "export": "Write a trained network as one checked model file.",
     "predict": "Answer for pictures with a model file.",
+    "audit": "Find wrong labels, outliers and suspicious pictures: a queue, the surest first.",
+    "apply": "Write people's verdicts into a new table.",
+    "pick": "Choose the pictures to label next.",
     "bench": "Measure latency and throughput honestly.",
     "serve": "Serve model files over HTTP, batched, and well-behaved under load.",
+    "work": "Work off jobs of many pictures, in another process or on another machine.",
 }
 """Each verb lives in `okulo.cli.<verb>` and is imported when it is called, so that `okulo --help` is fast."""
 
@@ -46,6 +51,9 @@ def main() -> None:
     try:
         sys.exit(make_app()(exit_on_error=False, result_action="return_value"))
     except cyclopts.CycloptsError:  # it has printed what was wrong with the options
+        sys.exit(2)
+    except BadInput as error:  # the verb's own file could not be imported: an extra is missing
+        sys.stderr.write(f"okulo: {error}\n")
         sys.exit(2)
 
 
