@@ -24,7 +24,7 @@ class ClassifyParams(Params):
     recipe: str = param("classify", help="what is trained", choices=("classify",))
     resume: bool = param(False, help="go on with the run in the output folder, with its own settings")
 
-    backbone: str = param("resnet-small", help="one of ours (resnet-small, vgg-tiny, …) or any name of timm")
+    backbone: str = param("vgg-tiny", help="one of ours (vgg-tiny, resnet-small, …) or any name of timm")
     weights_file: Path | None = param(None, help="start from these weights (safetensors or torch)")
     pretrained: bool = param(False, help="start from timm's published weights (fetches them)")
     input_size: int | None = param(
@@ -38,7 +38,7 @@ class ClassifyParams(Params):
     dropout: float = param(0.0, help="share of features dropped before the last layer", low=0, high=0.95)
 
     epochs: int | None = param(
-        None, help="times the training pictures are seen (default 16)", low=1, high=100_000
+        None, help="times the training pictures are seen (default 30)", low=1, high=100_000
     )
     seconds: float | None = param(None, help="instead of epochs: as many as fit in this time", low=1)
     batch: int = param(64, help="pictures in a step, over all devices", low=1, high=65_536)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from okulo.core.errors import BadInput
 from okulo.train.params import ClassifyParams
 
-EPOCHS = 16
+EPOCHS = 30
 LIGHT = 8
 """From so many epochs on pictures are moved a little."""
 LONG = 60
