@@ -98,7 +98,11 @@ class Front:
                 served = self._service.find(*named[1:])
                 model = served.name
                 handle = self._infer if named[0] == "infer" else self._predict
-                reply = await handle(served, scope, headers, receive)
+                served.held += 1
+                try:
+                    reply = await handle(served, scope, headers, receive)
+                finally:
+                    served.held -= 1
         except Exception as error:  # whatever it is, the client gets an answer
             reply = self._explain(error)
         reply.headers.append((b"x-request-id", identity))

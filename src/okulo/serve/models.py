@@ -48,6 +48,8 @@ class Served:
     pipeline: Pipeline
     has_result: bool = False
     """Whether post-processing adds a `result`."""
+    held: int = 0
+    """Requests that have chosen this version and are not answered; it is closed when there are none."""
 
 
 def find_models(arguments: Sequence[str]) -> dict[Key, Path]:

@@ -50,6 +50,7 @@ class Service:
     newest: dict[str, Served] = field(default_factory=dict)
     stopping: bool = False
     _refused: dict[Path, object] = field(default_factory=dict)
+    _leaving: dict[asyncio.Task[None], Served] = field(default_factory=dict)
 
     def open(self) -> None:
         """Load every model; one that cannot be served is BadInput."""
@@ -87,7 +88,7 @@ class Service:
         """Finish what is inside and end all workers, in bounded time."""
         self.stopping = True
         end = time.monotonic() + timeout_s
-        for served in self.every():
+        for served in (*self.every(), *self._leaving.values()):
             served.pipeline.close(max(0.0, end - time.monotonic()))
 
     async def watch(self) -> None:
@@ -127,7 +128,9 @@ class Service:
         self.metrics.reload(key[0], "loaded")
         log.info("%s: loaded anew from %s", name, path)
         if old is not None:
-            await asyncio.to_thread(old.pipeline.close, 60.0)
+            task = asyncio.ensure_future(_retire(old))
+            self._leaving[task] = old
+            task.add_done_callback(self._leaving.pop)
 
     def _put(self, served: Served) -> None:
         versions = self.models.setdefault(served.name, {})
@@ -145,6 +148,13 @@ class Service:
                 yield "okulo_queue_items", "items waiting for a worker", stage, batcher.waiting
             restarts = each.pipeline.restarts
             yield "okulo_worker_restarts", "worker processes replaced", labels, restarts
+
+
+async def _retire(served: Served) -> None:
+    """Close a version that is no longer found, once the requests that found it have their answers."""
+    while served.held:
+        await asyncio.sleep(LOOK_EVERY_S / 10)
+    await asyncio.to_thread(served.pipeline.close, 60.0)
 
 
 class Mailbox:
