@@ -5,18 +5,28 @@ import re
 import signal
 import subprocess
 import sys
+import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import polars as pl
+import uvicorn
 from PIL import Image
 
 from okulo.core.table import Items
-from okulo.curate.verdicts import open_store
+from okulo.curate.verdicts import VerdictStore, open_store
 from okulo.io.tables import write_items
+from okulo.web.review.command import ReviewParams, cache_folder, find_vectors, make_guard, verdicts_beside
+from okulo.web.review.held import Held
+from okulo.web.review.server import bind
+from okulo.web.review.site import Site
+from okulo.web.review.table import ReviewTable
+from okulo.web.review.thumbnails import Thumbnails
 
 CLASSES = ("bird", "cat", "dog")
 COLOURS = {"bird": (60, 120, 220), "cat": (230, 150, 40), "dog": (60, 160, 90)}
@@ -61,11 +71,13 @@ def make_table(folder: Path, *, n: int = 24, audited: bool = True) -> Path:
     odd = folder / "p" / 'a"b <b>&.png'
     Image.fromarray(paint("cat", rng)).save(odd)
     (folder / "p/broken.png").write_bytes(b"no picture")
-    for path, label in [(f"p/{odd.name}", HOSTILE), ("p/gone.png", "cat"), ("p/broken.png", "cat"), ("/etc/passwd", "cat")]:
+    for path in (f"p/{odd.name}", "p/gone.png", "p/broken.png", "/etc/passwd"):
         rows.append(
             {
-                **rows[0], "id": f"{len(rows):032x}", "path": path, "label": label, "issue": "outlier", "suggested": None,
-                "severity": np.float32(0.2), "group": None, "keep": False, "embedding": None, "split": "train",
+                **rows[0], "id": f"{len(rows):032x}", "path": path,
+                "label": HOSTILE if "<b>" in path else "cat",
+                "issue": "outlier", "suggested": None, "severity": np.float32(0.2), "group": None,
+                "keep": False, "embedding": None, "split": "train",
             }
         )  # fmt: skip
     frame = pl.DataFrame(
@@ -79,6 +91,37 @@ def make_table(folder: Path, *, n: int = 24, audited: bool = True) -> Path:
         frame = frame.drop("issue", "suggested", "severity", "group", "keep", "embedding")
     write_items(Items(frame, folder), folder / "items.parquet")
     return folder / "items.parquet"
+
+
+def make_site(folder: Path) -> Site:
+    """Everything the page is made of, over a table with planted faults."""
+    items = make_table(folder)
+    table, store = ReviewTable(items), VerdictStore(folder / "v.db")
+    thumbnails = Thumbnails(table.root, folder / "cache", max_bytes=1 << 24)
+    return Site(table, Held(table, store), thumbnails, find_vectors(items), "ann")
+
+
+@contextmanager
+def reviewed_here(items: Path, who: str = "") -> Iterator["Review"]:
+    """Serve the page from a thread of this process: quicker, and its types are checked."""
+    params = ReviewParams(items=items, port=0, cache=items.parent / "cache", who=who)
+    store = VerdictStore(verdicts_beside(items))
+    table = ReviewTable(items)
+    thumbnails = Thumbnails(table.root, cache_folder(params), max_bytes=1 << 24)
+    site = Site(table, Held(table, store), thumbnails, find_vectors(items), who)
+    with bind("127.0.0.1", 0) as listener:
+        app = make_guard(params, site, listener)
+        config = uvicorn.Config(app, log_config=None, lifespan="off", timeout_graceful_shutdown=1)
+        server = uvicorn.Server(config)
+        thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
+        thread.start()
+        try:
+            yield Review(items, url=f"http://127.0.0.1:{app.port}/", port=app.port)
+        finally:
+            server.should_exit = True
+            thread.join(10)
+            store.close()
+    assert not thread.is_alive()
 
 
 @dataclass
@@ -97,8 +140,8 @@ class Review:
         return self.items.with_name(f"{self.items.stem}.verdicts.db")
 
     def start(self) -> "Review":
-        command = [sys.executable, "-m", "okulo.cli.main", "review", str(self.items), "--port", str(self.port)]
-        command += ["--cache", str(self.items.parent / "cache"), *self.options]
+        command = [sys.executable, "-m", "okulo.cli.main", "review", str(self.items)]
+        command += ["--port", str(self.port), "--cache", str(self.items.parent / "cache"), *self.options]
         self.process = subprocess.Popen(
             command, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=dict(os.environ)
         )

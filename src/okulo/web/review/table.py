@@ -122,7 +122,7 @@ class ReviewTable:
         for name, wanted in (("split", where.split), ("label", where.label), ("issue", where.issue)):
             if wanted != EVERY:
                 chosen &= self._is(name, wanted)
-        return self.order[chosen[self.order]].astype(np.int32)
+        return np.asarray(self.order[chosen[self.order]], np.int32)
 
     def _is(self, name: str, wanted: str) -> Bool[np.ndarray, " n"]:
         if name == "label" and self.several:

@@ -53,9 +53,9 @@ export class DataMap {
     this.points = new Uint16Array(await getBytes('api/map/points', { method: this.method.value }))
     const placed = this.points.filter((value, index) => index % 2 === 0 && value !== NOWHERE).length
     const missing = this.points.length / 2 - placed
-    this.head.textContent = `${placed.toLocaleString('en')} items${missing ? `, ${missing.toLocaleString('en')} without a vector` : ''}. Drag over points to list them; the wheel zooms, Shift and drag moves.`
     this.cells = null
     await this.colour()
+    this.head.textContent = `${placed.toLocaleString('en')} items${missing ? `, ${missing.toLocaleString('en')} without a vector` : ''}. Drag over points to list them; the wheel zooms, Shift and drag moves.`
   }
 
   async colour() {
@@ -186,6 +186,7 @@ export class DataMap {
   }
 
   listView() {
+    if (!this.codes) return
     this.choose(this.inside(0, 0, this.canvas.width, this.canvas.height))
   }
 
@@ -223,6 +224,7 @@ export class DataMap {
     let began = null
     const fingers = new Map()
     this.canvas.addEventListener('pointerdown', (event) => {
+      if (!this.codes) return
       this.canvas.setPointerCapture(event.pointerId)
       fingers.set(event.pointerId, this.at(event))
       began = fingers.size === 1 ? { at: this.at(event), moving: event.shiftKey || event.button === 1 } : null
@@ -251,7 +253,7 @@ export class DataMap {
     this.canvas.addEventListener('pointerleave', () => show(this.tip, false))
     this.canvas.addEventListener('wheel', (event) => {
       event.preventDefault()
-      this.zoomBy(1.0015 ** -event.deltaY, ...this.at(event))
+      if (this.codes) this.zoomBy(1.0015 ** -event.deltaY, ...this.at(event))
     })
     new ResizeObserver(() => this.size()).observe(this.plane)
     matchMedia('(prefers-color-scheme: dark)').addEventListener('change', () => this.draw())
@@ -295,6 +297,7 @@ export class DataMap {
   }
 
   key({ key }) {
+    if (!this.codes) return false
     const step = 60 * (this.ratio ?? 1)
     const moves = { ArrowLeft: [step, 0], ArrowRight: [-step, 0], ArrowUp: [0, step], ArrowDown: [0, -step] }
     if (key in moves && document.activeElement !== this.grid.element) this.move(...moves[key])

@@ -165,6 +165,11 @@ class Page {
     addEventListener('hashchange', () => this.turn())
     addEventListener('beforeunload', (event) => verdicts.out.length && event.preventDefault())
     document.addEventListener('keydown', (event) => this.key(event))
+    addEventListener('unhandledrejection', (event) => {
+      if (event.reason?.status === undefined) return // a bug of ours: let it be seen
+      event.preventDefault()
+      this.complain(event.reason.message)
+    })
     verdicts.addEventListener('undone', ({ detail }) => {
       if (!detail.rows.length) return this.say('There is nothing of yours to take back.')
       this.say('Taken back.')
