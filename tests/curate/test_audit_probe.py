@@ -89,10 +89,24 @@ def test_copies_do_not_vouch_for_each_other() -> None:
     assert (apart.argmax(axis=1) == labels).mean() < 0.65
 
 
-def test_a_class_a_fold_never_saw_gets_nothing() -> None:
+def test_the_probe_is_the_weighted_ridge_of_scikit_learn() -> None:
+    from sklearn.linear_model import Ridge
+
+    rng = np.random.default_rng(0)
+    features, asked = (rng.normal(size=(n, 6)).astype(np.float32) * 0.3 for n in (80, 20))
+    labels, weight = rng.integers(0, 3, 80), rng.uniform(0.1, 1, 80)
+    share = np.bincount(labels, weights=weight) / weight.sum()
+    peer = Ridge(alpha=0.1, fit_intercept=False).fit(features, np.eye(3)[labels] - share, weight)
+    wanted = np.clip(peer.predict(asked) + share, 1e-3, 1)
+    got = fit_probe(features, labels, asked, weight, classes=3)
+    np.testing.assert_allclose(got, wanted / wanted.sum(axis=1, keepdims=True), atol=1e-4)
+
+
+def test_a_class_a_fold_never_saw_gets_next_to_nothing() -> None:
     features = np.float32([[0], [1], [2]])
-    assert fit_probe(features, np.array([1, 1, 1]), features, classes=3).tolist() == [[0, 1, 0]] * 3
-    assert fit_probe(features, np.array([0, 0, 2]), features, classes=3)[:, 1].max() == 0
+    only = fit_probe(features, np.array([1, 1, 1]), features, classes=3)
+    assert (only[:, 1] > 0.99).all()
+    assert fit_probe(features, np.array([0, 0, 2]), features, classes=3)[:, 1].max() < 0.01
 
 
 def test_landmarks_give_back_the_kernel() -> None:
