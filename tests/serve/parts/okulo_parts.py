@@ -61,6 +61,13 @@ class Patient(Echo):
     seconds = 0.5
 
 
+class Steady(Echo):
+    """Takes 30 ms for each picture's one object."""
+
+    count = 1
+    seconds = 0.03
+
+
 class Picky(Echo):
     """Raises over a dark picture."""
 
