@@ -16,11 +16,13 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute, Mount, Route
 
 from okulo import __version__
+from okulo.core.errors import BadInput
 from okulo.serve import openinference as v2
 from okulo.serve.front import Front
-from okulo.serve.http import App
+from okulo.serve.http import App, error_reply
 from okulo.serve.models import Served, version_order
 from okulo.serve.openapi import schema
+from okulo.serve.refusals import Refused
 from okulo.serve.service import NotFound, Service
 
 VERSION = "/versions/{version}"
@@ -64,8 +66,22 @@ def make_app(
 
 def _fastapi(routers: Sequence[Any]) -> Any:
     from fastapi import FastAPI
+    from fastapi.exceptions import RequestValidationError
 
-    app = FastAPI(title="okulo", version=__version__, openapi_url=None, docs_url=None, redoc_url=None)
+    said: dict[Any, Any] = {
+        HTTPException: _http_error,
+        BadInput: _said,
+        Refused: _said,
+        RequestValidationError: _invalid,
+    }
+    app = FastAPI(
+        title="okulo",
+        version=__version__,
+        openapi_url=None,
+        docs_url=None,
+        redoc_url=None,
+        exception_handlers=said,
+    )
     for router in routers:
         app.include_router(router)
     return app
@@ -82,6 +98,19 @@ def _http_error(request: Request, error: Exception) -> Response:
     reply = _json({"error": said}, error.status_code)
     reply.headers.update(error.headers or {})
     return reply
+
+
+def _said(request: Request, error: Exception) -> Response:
+    reply = error_reply(error)
+    headers = {name.decode(): value.decode("latin1") for name, value in reply.headers}
+    return Response(reply.body, reply.status, headers, reply.content_type.decode())
+
+
+def _invalid(request: Request, error: Exception) -> Response:
+    """Say FastAPI's list of problems as one sentence, as everything else is said."""
+    first = error.errors()[0]  # type: ignore[attr-defined]  # a RequestValidationError
+    where = ".".join(str(each) for each in first["loc"][1:])
+    return _json({"error": f"{where}: {first['msg']}"}, 400)
 
 
 def _error(request: Request, error: Exception) -> Response:

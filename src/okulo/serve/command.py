@@ -57,6 +57,13 @@ class ServeParams(Params):
     drain_s: float = param(0.0, help="after SIGTERM stay up, not ready, so long before stopping", low=0)
     stop_s: float = param(20.0, help="then give requests in flight so long to finish", low=1)
     log_requests: bool = param(False, help="one line in the log for every request")
+    jobs: str = param("", help="take jobs of many pictures too, kept in this SQLite file or postgresql://…")
+    jobs_root: tuple[Path, ...] = param((), help="folders that jobs may name files in; none: uploads only")
+    jobs_spool: Path | None = param(None, help="folder for jobs' pictures (default: beside the SQLite file)")
+    jobs_workers: int = param(2, help="batches of jobs under way at once; 0: `okulo work` does them", low=0)
+    jobs_max_items: int = param(10_000, help="most pictures in one job", low=1)
+    jobs_max_mb: int = param(1024, help="longest form of one job", low=1)
+    jobs_keep_h: float = param(168.0, help="results are kept so many hours after the end", low=0)
 
 
 @dataclass(frozen=True)
@@ -125,8 +132,25 @@ def run(params: ServeParams, progress: Progress = silent) -> ServeReport:
         app = StageApp(service, key)
     else:
         service = make_service(params)
-        app = make_app(service, key=key, origins=params.cors, log_requests=params.log_requests)
+        routers, beside = _jobs(params, service)
+        app = make_app(
+            service, key=key, origins=params.cors, routers=routers, log_requests=params.log_requests
+        )
+        return serve_it(params, service, app, beside)
     return serve_it(params, service, app)
+
+
+def _jobs(
+    params: ServeParams, service: Service
+) -> tuple[Sequence[object], Sequence[AbstractAsyncContextManager[object]]]:
+    """The router of `/jobs` and who works them off; loaded only where jobs are asked for."""
+    if not params.jobs:
+        return (), ()
+    from okulo.serve.jobs.command import open_desk
+    from okulo.serve.jobs.routes import make_router
+
+    desk = open_desk(params, service)
+    return (make_router(desk),), (desk.workers,)
 
 
 def serve_it(
