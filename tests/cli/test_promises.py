@@ -9,7 +9,7 @@ import pytest
 from okulo.cli.main import VERBS
 
 DOCS = Path(__file__).parents[2] / "docs"
-NEEDS_TORCH = ("train", "ablate", "export")
+NEEDS_TORCH = ("train", "ablate", "export", "backbone")
 
 
 def okulo(*arguments: str) -> subprocess.CompletedProcess[str]:
@@ -34,15 +34,22 @@ def test_bad_input_is_one_clear_line_and_exit_code_2(verb: str, tmp_path: Path) 
     arguments = {
         "scan": [missing, "-o", f"{missing}.parquet"],
         "sample": ["no-such-sample", missing],
+        "backbone": ["efficientnet-lite0", "--weights", f"{missing}.pth", "-o", f"{missing}.okulo.onnx"],
+        "embed": [f"{missing}.parquet", "--model", "descriptor"],
+        "dedup": [f"{missing}.parquet"],
         "train": [f"{missing}.parquet", "-o", missing],
         "ablate": [f"{missing}.parquet", "-o", missing],
         "evaluate": [f"{missing}.onnx", f"{missing}.parquet", "-o", missing],
         "threshold": [f"{missing}.onnx", f"{missing}.parquet"],
         "export": [missing, "-o", f"{missing}.okulo.onnx"],
         "predict": [f"{missing}.onnx", missing, "-o", f"{missing}.parquet"],
+        "audit": [f"{missing}.parquet"],
+        "apply": [f"{missing}.parquet", "--verdicts", f"{missing}.db", "-o", f"{missing}2.parquet"],
+        "pick": [f"{missing}.parquet", "-n", "5", "-o", f"{missing}2.parquet"],
         "bench": [f"{missing}.onnx"],
         "review": [f"{missing}.parquet", "--port", "0"],
         "serve": [f"{missing}.onnx", "--port", "0"],
+        "work": [f"{missing}.onnx", "--jobs", f"{missing}.db"],
     }[verb]
     done = okulo(verb, *arguments)
     assert done.returncode == 2, (done.stdout, done.stderr)

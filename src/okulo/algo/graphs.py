@@ -19,4 +19,5 @@ def connected_components(count: int, pairs: Integer[np.ndarray, "p 2"]) -> Int64
         raise BadInput("pairs", wanted=f"nodes 0 to {count - 1}", got=f"{pairs.min()} to {pairs.max()}")
     roots: np.ndarray = component_roots(count, pairs[:, 0], pairs[:, 1])
     is_root = roots == np.arange(count)
-    return (np.cumsum(is_root) - 1)[roots].astype(np.int64)
+    number: np.ndarray = (np.cumsum(is_root) - 1)[roots]
+    return number.astype(np.int64)

@@ -11,6 +11,9 @@ from okulo.core.errors import BadInput
 VERBS = {
     "scan": "Make a table of a folder of pictures, and say what is wrong with them.",
     "sample": "Write a small real data set to try okulo with.",
+    "backbone": "Make a model file that embeds pictures, of a pretrained network.",
+    "embed": "Add a vector for every picture to a table.",
+    "dedup": "Group copies of one picture, and choose which to keep.",
     "review": "Decide on labels and duplicates in a browser, by keyboard.",
     "train": "Train a network on a table.",
     "ablate": "Say what each trick of the training recipe brings on your data.",

@@ -35,15 +35,16 @@ def describe(image: UInt8[np.ndarray, "h w 3"]) -> Float32[np.ndarray, "336"]:
 
 
 def phash(image: UInt8[np.ndarray, "h w 3"]) -> Bool[np.ndarray, "64"]:
-    """Perceptual hash: signs of the 8 × 8 lowest frequencies against their median (Zauner 2010, section 3.2.1).
+    """Perceptual hash: the 8 × 8 lowest frequencies against their median (Zauner 2010, section 3.2.1).
 
     >>> picture = np.random.default_rng(0).integers(0, 200, (64, 64, 3), dtype=np.uint8)
     >>> int((phash(picture) != phash(picture + 20)).sum())
     0
     """
     grey = cv2.cvtColor(_square(image, 32), cv2.COLOR_RGB2GRAY).astype(np.float32)
-    low = cv2.dct(grey)[:8, :8].ravel()
-    return low > np.median(low[1:])
+    low = np.asarray(cv2.dct(grey))[:8, :8].ravel()
+    bits: np.ndarray = low > np.median(low[1:])
+    return bits
 
 
 def dhash(image: UInt8[np.ndarray, "h w 3"]) -> Bool[np.ndarray, "64"]:
@@ -63,10 +64,11 @@ def _square(image: UInt8[np.ndarray, "h w 3"], side_px: int) -> UInt8[np.ndarray
 
 
 def _form(grey: Float32[np.ndarray, "h w"]) -> Float32[np.ndarray, " f"]:
-    low = cv2.dct(grey)[:LOW, :LOW]
+    low: np.ndarray = cv2.dct(grey)[:LOW, :LOW]
     low[0, 0] = 0  # the mean says how bright it is, not what it shows
     rise = np.arange(LOW, dtype=np.float32)
-    return (low * np.sqrt(1 + rise[:, None] + rise)).ravel()  # fine forms are fainter, not less telling
+    weighted: np.ndarray = low * np.sqrt(1 + rise[:, None] + rise)  # fine forms are fainter, not less telling
+    return weighted.ravel()
 
 
 def _edges(grey: Float32[np.ndarray, "h w"]) -> Float32[np.ndarray, " e"]:

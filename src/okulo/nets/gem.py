@@ -1,6 +1,5 @@
 """A pretrained network's feature maps, pooled for comparing pictures instead of naming what they show."""
 
-import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
@@ -12,6 +11,7 @@ def generalised_mean(maps: Float[Tensor, "n c h w"], p: float = 3.0) -> Float[Te
 
     p = 1 is the average, p → ∞ the maximum; negative values count as 0.
 
+    >>> import torch
     >>> generalised_mean(torch.tensor([[[[0.0, 2.0]]]]), p=3.0).item() ** 3
     4.00000...
     """
@@ -28,4 +28,5 @@ class GemBackbone(nn.Module):
 
     def forward(self, pixels: Float[Tensor, "n 3 H W"]) -> dict[str, Tensor]:
         """Answer for a batch: `embedding` [n, d]."""
-        return {"embedding": generalised_mean(self.backbone.forward_features(pixels), self.p)}
+        maps = self.backbone.forward_features(pixels)  # type: ignore[operator]  # timm's, not a tensor
+        return {"embedding": generalised_mean(maps, self.p)}

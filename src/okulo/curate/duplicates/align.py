@@ -46,7 +46,7 @@ def flip_matrix(way: int, a: tuple[int, int], b: tuple[int, int]) -> Float64[np.
     array([0., 0.])
     """
     height, width = a
-    corners = np.float64([[-0.5, -0.5], [width - 0.5, -0.5], [-0.5, height - 0.5]])
+    corners = np.array([[-0.5, -0.5], [width - 0.5, -0.5], [-0.5, height - 0.5]])
     unit = (corners + 0.5) / (width, height)
     if way >= 4:
         unit[:, 0] = 1 - unit[:, 0]
@@ -89,10 +89,10 @@ def align(a: Sketch, b: Sketch, mirrored: bool) -> tuple[Float64[np.ndarray, "2 
     found = _fit(a.at, b.at, match(a.features, b.features))
     if mirrored and (found is None or found[1] < 20):
         across = a.small.shape[1] - 1
-        flipped = a.at * np.float32([-1, 1]) + np.float32([across, 0])
+        flipped = a.at * np.array([-1, 1], np.float32) + np.array([across, 0], np.float32)
         other = _fit(flipped, b.at, match(a.features[:, MIRRORED_BINS], b.features))
         if other is not None and (found is None or other[1] > found[1]):
-            back = np.float64([[-1, 0, across], [0, 1, 0], [0, 0, 1]])
+            back = np.array([[-1, 0, across], [0, 1, 0], [0, 0, 1]], np.float64)
             return other[0] @ back, other[1]
     return found
 
@@ -133,12 +133,13 @@ def refine(
     guess = cv2.invertAffineTransform(first).astype(np.float32)
     rule = (cv2.TERM_CRITERIA_EPS | cv2.TERM_CRITERIA_COUNT, steps, 1e-3)
     try:
-        _, found = cv2.findTransformECC(small_b, small_a, guess, cv2.MOTION_AFFINE, rule, None, 3)
+        everywhere = np.full(small_a.shape, 255, np.uint8)
+        _, found = cv2.findTransformECC(small_b, small_a, guess, cv2.MOTION_AFFINE, rule, everywhere, 3)
     except cv2.error:  # it says so when the pictures drift apart
         return None
     back = _rescaled(cv2.invertAffineTransform(found.astype(np.float64)), 1 / scale_a, 1 / scale_b)
     stretch = np.linalg.svd(back[:, :2], compute_uv=False)
-    return back if 0.5 <= stretch[1] and stretch[0] <= 2 else None
+    return back if stretch[1] >= 0.5 and stretch[0] <= 2 else None
 
 
 LITTLE_PX = 40

@@ -1,6 +1,6 @@
 """A simulator whose truth is known: copies of a picture as they turn up in real data sets.
 
-Every kind draws its strength from `rng`, in the ranges issue reports of data sets name: shifted by up to 15 %,
+Every kind draws its strength from `rng`, in the ranges people meet: shifted by up to 15 %,
 cropped to 80 % of each side, turned by up to 15°, over- and under-exposed by up to a stop and a half, …
 """
 
@@ -9,6 +9,8 @@ from collections.abc import Callable, Mapping
 import cv2
 import numpy as np
 from jaxtyping import UInt8
+
+from okulo.io.images import decode
 
 Picture = UInt8[np.ndarray, "h w 3"]
 Copied = UInt8[np.ndarray, "new_h new_w 3"]
@@ -20,7 +22,7 @@ def shift(image: Picture, rng: np.random.Generator) -> Copied:
     """Move by 5 to 15 % of the size; what comes in is the edge repeated, white or black."""
     height, width = image.shape[:2]
     across, down = rng.uniform(0.05, 0.15, 2) * (width, height) * rng.choice([-1, 1], 2)
-    return _warp(image, np.float32([[1, 0, across], [0, 1, down]]), rng)
+    return _warp(image, np.array([[1, 0, across], [0, 1, down]], np.float32), rng)
 
 
 def crop(image: Picture, rng: np.random.Generator) -> Copied:
@@ -74,7 +76,7 @@ def recompress(image: Picture, rng: np.random.Generator) -> Copied:
     """Store as JPEG of quality 8 to 30 and decode."""
     quality = int(rng.integers(8, 31))
     packed = cv2.imencode(".jpg", image[:, :, ::-1], [cv2.IMWRITE_JPEG_QUALITY, quality])[1]
-    return cv2.imdecode(packed, cv2.IMREAD_COLOR_RGB)
+    return decode(bytes(packed))
 
 
 def resize(image: Picture, rng: np.random.Generator) -> Copied:

@@ -9,7 +9,7 @@ from jaxtyping import Bool, Float32, Int64
 from okulo.algo.graphs import connected_components
 
 SUPPORT = 0.34
-"""Two clusters that only weak links join become one when this share of the pairs looked at between them agree."""
+"""Two clusters joined by weak links only become one when this share of the pairs looked at agree."""
 
 
 @dataclass(frozen=True)

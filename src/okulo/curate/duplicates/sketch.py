@@ -44,7 +44,7 @@ def sketch(image: UInt8[np.ndarray, "h w 3"]) -> Sketch:
     grey = cv2.cvtColor(medium, cv2.COLOR_RGB2GRAY)
     small = _scaled(medium, SMALL_PX)
     at, features = _local_features(grey)
-    ratio = np.float32([small.shape[1] / medium.shape[1], small.shape[0] / medium.shape[0]])
+    ratio = np.array([small.shape[1] / medium.shape[1], small.shape[0] / medium.shape[0]], np.float32)
     return Sketch(
         small,
         _thumbnail(grey),
@@ -81,7 +81,7 @@ def _local_features(
     grey: UInt8[np.ndarray, "h w"],
 ) -> tuple[Float32[np.ndarray, "f 2"], Float32[np.ndarray, "f 128"]]:
     """RootSIFT (Arandjelović & Zisserman 2012) of the strongest `FEATURES` places."""
-    finder = cv2.SIFT_create(nfeatures=FEATURES, contrastThreshold=0.02)
+    finder = cv2.SIFT_create(nfeatures=FEATURES, contrastThreshold=0.02)  # type: ignore[attr-defined]  # its stubs miss it
     places, features = finder.detectAndCompute(grey, None)
     if features is None or not len(features):
         return np.zeros((0, 2), np.float32), np.zeros((0, 128), np.float32)
