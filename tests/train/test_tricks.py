@@ -9,6 +9,7 @@ import pytest
 import torch
 
 from okulo.core.errors import BadInput
+from okulo.train import ablate
 from okulo.train.ablate import gain_text, markdown, run
 from okulo.train.ablate_params import AblateParams
 from okulo.train.classify import Data, load_data, prepare
@@ -91,6 +92,27 @@ def test_an_ablation_writes_its_table(mode: str, items: Path, tmp_path: Path) ->
     assert last.gain == pytest.approx(gains.mean()) and gain_text(last).startswith(
         f"{100 * gains.mean():+.2f}"
     )
+
+
+def test_an_ablation_that_was_stopped_trains_only_what_is_missing(
+    items: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def params(seeds: int) -> AblateParams:
+        return AblateParams(
+            items=items, output=tmp_path, seeds=seeds, epochs=1, batch=16, backbone="vgg-tiny"
+        )
+
+    once = run(params(1))
+    trained = []
+
+    def count(said: ClassifyParams, *_: object) -> tuple[float, float]:
+        trained.append(said.seed)
+        return 0.5, 1.0
+
+    monkeypatch.setattr(ablate, "_train_once", count)
+    twice = run(params(2))
+    assert trained == [1] * len(once.rows)
+    assert [row.accuracies[0] for row in twice.rows] == [row.accuracies[0] for row in once.rows]
 
 
 def test_an_ablation_refuses_what_it_cannot_measure(items: Path, tmp_path: Path) -> None:

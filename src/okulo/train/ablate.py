@@ -1,8 +1,10 @@
 """Train the recipe trick by trick and say what each brought, with its spread over seeds."""
 
+import json
 import time
 from collections.abc import Sequence
 from dataclasses import asdict
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -10,6 +12,7 @@ from scipy import stats
 
 from okulo.core.errors import BadInput
 from okulo.core.protocols import Progress, silent
+from okulo.core.report import to_json
 from okulo.io.files import write_json, write_text
 from okulo.io.tables import read_items
 from okulo.nets.build import build
@@ -25,9 +28,11 @@ from okulo.train.precision import choose_precision
 from okulo.train.settle import settle_architecture
 from okulo.train.tricks import baseline, tricks
 
+RUNS = "runs.jsonl"
+
 
 def run(params: AblateParams, progress: Progress = silent) -> AblateReport:
-    """Train every row with every seed; write `ablation.json` and `ablation.md`."""
+    """Train every row with every seed; write `runs.jsonl`, `ablation.json` and `ablation.md`."""
     world = World(find_device(params.device))
     start = baseline(params)
     data = load_data(ClassifyParams(**start), progress=progress)
@@ -36,9 +41,14 @@ def run(params: AblateParams, progress: Progress = silent) -> AblateReport:
     plan = [(i, seed) for seed in range(params.seeds) for i in range(len(steps))]
     scores = np.zeros((len(steps), params.seeds))
     seconds = np.zeros((len(steps), params.seeds))
+    done = Done(params.output / RUNS, data.fingerprint)
     for i, seed in progress(plan, label=f"{len(steps)} rows × {params.seeds} seeds", total=len(plan)):
         said = ClassifyParams(**{**steps[i][1], "seed": seed})
-        scores[i, seed], seconds[i, seed] = _train_once(said, data, judged, world)
+        known = done.look_up(said)
+        if known is None:
+            known = _train_once(said, data, judged, world)
+            done.add(said, known)
+        scores[i, seed], seconds[i, seed] = known
     report = AblateReport(
         rows=_rows([name for name, _ in steps], scores, seconds, stacked=params.mode == "stack"),
         mode=params.mode,
@@ -54,6 +64,32 @@ def run(params: AblateParams, progress: Progress = silent) -> AblateReport:
     write_json(params.output / "ablation.json", {"report": report, **facts})
     write_text(params.output / "ablation.md", markdown(report))
     return report
+
+
+class Done:
+    """The runs that are finished, kept in a file: an ablation that was stopped goes on where it was."""
+
+    def __init__(self, path: Path, data: str) -> None:
+        self._path = path
+        self._data = data
+        lines = path.read_text().splitlines() if path.is_file() else []
+        self._rows = [json.loads(line) for line in lines]
+
+    def look_up(self, params: ClassifyParams) -> tuple[float, float] | None:
+        """The accuracy and seconds of a run with these very settings and data, if there was one."""
+        key = self._key(params)
+        found = next((row for row in self._rows if row["run"] == key), None)
+        return (found["accuracy"], found["seconds"]) if found else None
+
+    def add(self, params: ClassifyParams, measured: tuple[float, float]) -> None:
+        """Keep a run; the file is whole after each."""
+        accuracy, seconds = measured
+        self._rows.append({"run": self._key(params), "accuracy": accuracy, "seconds": seconds})
+        write_text(self._path, "".join(json.dumps(row) + "\n" for row in self._rows))
+
+    def _key(self, params: ClassifyParams) -> dict[str, Any]:
+        said: dict[str, Any] = to_json(asdict(params))
+        return {**said, "items": self._data, "output": ""}
 
 
 def _judged(params: AblateParams, data: Data) -> Pictures:

@@ -16,7 +16,7 @@ class AblateParams(Params):
     """
 
     items: Path = param(help="table of items, as `okulo scan` writes it", positional=True)
-    output: Path = param(help="folder for ablation.json and ablation.md", short="o")
+    output: Path = param(help="folder for ablation.json, ablation.md and the runs so far", short="o")
     backbone: str = param("resnet-tiny", help="one of ours (resnet-tiny, …) or any name of timm")
     mode: str = param(
         "stack",

@@ -29,7 +29,6 @@ def baseline(params: AblateParams) -> dict[str, Any]:
         "epochs": params.epochs,
         "input_size": params.input_size,
         "device": params.device,
-        "val_share": 0.1 if params.on == "val" else 0.0,
         "batch": params.batch // 4,
         "lr": params.lr / 4,
         "warmup_epochs": 0.0,
