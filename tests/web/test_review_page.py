@@ -10,6 +10,8 @@ import polars as pl
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
+from okulo.curate import apply
+
 from .review_site import HOSTILE, Review, make_table, reviewed_here
 from .test_page import CONTRAST
 
@@ -103,6 +105,23 @@ def test_verdicts_by_keyboard_are_stored_with_who_and_what(review: Review, look_
     expect(page.locator(".verdict")).to_contain_text("✓ dog by ann")
 
 
+def test_verdicts_end_up_in_the_table_through_apply(review: Review, look_at: OpenReview) -> None:
+    page = look_at(review.url)
+    shown(page, WRONG[0])
+    page.keyboard.press("s")
+    page.keyboard.press("r")  # take it out of the data
+    review.wait_for(2)
+    page.goto(f"{review.url}#groups")
+    expect(page.locator(".member")).to_have_count(2)
+    page.keyboard.press("Enter")
+    review.wait_for(4)
+    new = review.items.with_name("new.parquet")
+    apply.run(apply.ApplyParams(items=review.items, verdicts=str(review.verdicts), output=new))
+    labels = dict(pl.read_parquet(new).select("path", "label").rows())
+    assert labels[WRONG[0]] == "dog" and WRONG[1] not in labels
+    assert "p/003.png" in labels and "p/004.png" not in labels
+
+
 def test_undo_goes_back_and_shows_what_is_open_again(review: Review, look_at: OpenReview) -> None:
     page = look_at(review.url)
     shown(page, WRONG[0])
@@ -138,7 +157,7 @@ def test_two_people_at_once_lose_nothing(review: Review, look_at: OpenReview) ->
     shown(bob, WRONG[1])
     assert [each[2:] for each in review.wait_for(1)] == [("keep", "", "bob")]
     ann.keyboard.press("s")  # on the second; bob's page learns of it by itself
-    expect(bob.locator("#others")).to_contain_text("ann decided on 1 meanwhile")
+    expect(bob.locator("#others")).to_contain_text("ann decided on")
     expect(bob.locator(".verdict")).to_contain_text("✓ dog by ann")
 
 
@@ -268,6 +287,7 @@ def test_search_by_name_and_by_likeness(review: Review, look_at: OpenReview) -> 
     assert classes.count("bird") >= 5
     assert page.url.endswith("#search?row=3")
     page.go_back()
+    expect(page.locator(".view > p")).to_have_text("1 item.")
     page.keyboard.press("/")
     page.keyboard.type("no such file")
     page.keyboard.press("Enter")

@@ -36,11 +36,10 @@ class Held:
         self._take(self.store.since(max(0, self.newest - BEHIND)))
 
     def changes(self, since: int) -> list[Verdict]:
-        """The newest verdicts that were stored after this number."""
-        self.refresh()
-        with self._lock:
-            told = [each for held in self._held.values() for each in held.values() if each.number > since]
-        return sorted(told, key=lambda verdict: verdict.number)
+        """Verdicts that were stored after this number, oldest first."""
+        told = self.store.since(max(0, min(since, self.newest - BEHIND)))
+        self._take(told)
+        return [each for each in told if each.number > since]
 
     def of(self, row: int) -> list[Verdict]:
         """The newest verdict on each question asked of this row, open ones (undone) too."""
@@ -70,7 +69,13 @@ class Held:
     def undo(self, who: str) -> list[Verdict]:
         """Take back this person's last step: one verdict, or all that one key press said of a group."""
         self.refresh()
-        before = {name: verdict for held in self._held.values() for name, verdict in held.items()}
+        with self._lock:
+            before = {
+                name: verdict
+                for held in self._held.values()
+                for name, verdict in held.items()
+                if verdict.who == who
+            }
         undone: list[Verdict] = []
         left = 1
         while left:

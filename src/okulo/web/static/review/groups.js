@@ -2,6 +2,7 @@
 
 import { make, show } from '../lib/dom.js'
 import { getJson, picture } from './api.js'
+import { filterButton } from './filters.js'
 import { sharpen } from './grid.js'
 import { given, items, newest } from './items.js'
 import { verdicts } from './verdicts.js'
@@ -33,6 +34,7 @@ export class Groups {
     this.count = make('span', { class: 'soft count' })
     const field = (text, control) => make('label', { class: 'field' }, make('span', { class: 'soft' }, text), control)
     this.filters = make('div', { class: 'filters' }, field('Groups', this.kind), field('Show', this.state), make('div', { class: 'progress' }, this.bar, this.count))
+    this.filters.prepend(filterButton(this.filters))
     this.head = make('p', { class: 'group-head' })
     this.tiles = make('ol', { class: 'members' })
     this.empty = make('p', { class: 'card empty', hidden: true })

@@ -71,6 +71,9 @@ const sameSubject = (a, b) => a.question === b.question && (a.question !== 'has'
 
 export const items = new Items()
 
+/** 1 → "1 item", 1200 → "1,200 items". */
+export const itemCount = (count) => `${count.toLocaleString('en')} ${count === 1 ? 'item' : 'items'}`
+
 /** The newest verdict on one question (of one class, for `has`), open again or not. */
 export function newest(item, question, value = '') {
   return item.verdicts.find((each) => each.question === question && (question !== 'has' || each.value === value))

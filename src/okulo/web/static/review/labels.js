@@ -3,8 +3,9 @@
 import { make, show } from '../lib/dom.js'
 import { getBytes, getJson, picture, thumbnail } from './api.js'
 import { chooseClass } from './choose.js'
+import { filterButton } from './filters.js'
 import { Grid, sharpen } from './grid.js'
-import { decided, given, items, standing } from './items.js'
+import { decided, given, itemCount, items, standing } from './items.js'
 import { verdicts } from './verdicts.js'
 
 const AHEAD = 8
@@ -59,6 +60,7 @@ export class Labels {
     const choice = make('fieldset', { class: 'choice', 'aria-label': 'View' }, ...views)
     this.from = make('p', { class: 'note', hidden: true })
     this.filters = make('div', { class: 'filters' }, ...fields, choice, make('div', { class: 'progress' }, this.bar, this.count))
+    this.filters.prepend(filterButton(this.filters))
     this.empty = make('p', { class: 'card empty', hidden: true })
     this.one = this.buildOne()
     this.actions = this.buildActions()
@@ -112,7 +114,7 @@ export class Labels {
       this.rows = asked.rows
       show(this.from, true)
       this.from.replaceChildren(
-        `A list of ${asked.rows.length.toLocaleString('en')} items from the ${asked.source}. `,
+        `A list of ${itemCount(asked.rows.length)} from the ${asked.source}. `,
         make('button', { type: 'button', onclick: () => this.leaveList() }, 'Back to the queue'),
       )
       this.list = asked
@@ -121,7 +123,8 @@ export class Labels {
     }
     for (const name of Object.keys(this.where)) if (name in asked) this.where[name] = asked[name]
     this.look(asked.view === 'grid' ? 'grid' : (this.view ?? 'one'), false)
-    if (!this.list) await this.load(Number(asked.row ?? NaN))
+    // Coming back, one is where one was.
+    if (!this.list && this.loaded !== JSON.stringify(this.where)) await this.load()
     else this.draw()
   }
 
@@ -130,7 +133,7 @@ export class Labels {
     this.load()
   }
 
-  async load(row = NaN) {
+  async load() {
     this.list = null
     show(this.from, false)
     for (const [name, select] of this.selects) {
@@ -141,7 +144,8 @@ export class Labels {
     const rows = new Int32Array(await getBytes('api/queue', this.where))
     if (asking !== this.asking) return // another filter was chosen meanwhile
     this.rows = rows
-    await this.take(rows.indexOf(row))
+    this.loaded = JSON.stringify(this.where)
+    await this.take()
   }
 
   async take(at = 0) {

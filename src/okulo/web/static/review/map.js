@@ -4,7 +4,7 @@ import { make, show } from '../lib/dom.js'
 import { getBytes, thumbnail } from './api.js'
 import { colours, grey, packed } from './colours.js'
 import { Grid } from './grid.js'
-import { items } from './items.js'
+import { itemCount, items } from './items.js'
 
 const NOWHERE = 65535
 const CELLS = 64
@@ -59,7 +59,9 @@ export class DataMap {
   }
 
   async colour() {
+    const asking = (this.asking = Symbol('colour'))
     const bytes = await getBytes('api/map/codes', { by: this.by.value })
+    if (asking !== this.asking) return
     const length = new DataView(bytes).getUint32(0, true)
     this.names = JSON.parse(new TextDecoder().decode(new Uint8Array(bytes, 4, length)))
     this.codes = new Int32Array(bytes.slice(4 + length))
@@ -179,7 +181,7 @@ export class DataMap {
 
   choose(rows) {
     show(this.review, rows.length > 0)
-    const said = rows.length ? `${rows.length.toLocaleString('en')} items chosen.` : 'No item lies there.'
+    const said = rows.length ? `${itemCount(rows.length)} chosen.` : 'No item lies there.'
     this.head.textContent = said
     this.page.speak(said)
     this.grid.set(Int32Array.from(rows))

@@ -150,9 +150,9 @@ class Page {
         the('others').textContent = `${people} decided on ${others.length} meanwhile`
         this.present?.progress?.()
       }
-      if (!verdicts.out.length) show(the('problem'), false)
+      if (!verdicts.out.length) this.backAgain()
     } catch (error) {
-      if (error.status === 0) this.complain('The server does not answer. Verdicts you make now wait until it is back.')
+      if (error.status === 0) this.gone('The server does not answer. Verdicts you make now wait until it is back.')
     }
   }
 
@@ -176,8 +176,9 @@ class Page {
       this.present?.undone?.(detail.rows)
     })
     verdicts.addEventListener('refused', ({ detail }) => this.refused(detail))
-    verdicts.addEventListener('stuck', () => this.complain(`The server does not answer; ${verdicts.out.length} of your steps wait and are sent when it is back.`))
-    verdicts.addEventListener('stored', () => show(the('problem'), false))
+    verdicts.addEventListener('stuck', () => this.gone(`The server does not answer; ${verdicts.out.length} of your steps wait and are sent when it is back.`))
+    verdicts.addEventListener('stored', () => this.backAgain())
+    this.letGo()
   }
 
   refused({ error, held, rows }) {
@@ -220,7 +221,31 @@ class Page {
   }
 
   note(text) {
-    the('notes').append(make('p', { class: 'note' }, text))
+    const note = make('p', { class: 'note row' }, make('span', {}, text))
+    note.append(make('button', { type: 'button', class: 'plain', 'aria-label': 'Close', onclick: () => note.remove() }, '×'))
+    the('notes').append(note)
+  }
+
+  /** The server does not answer; said until it does again. */
+  gone(text) {
+    this.silent = true
+    this.complain(text)
+  }
+
+  backAgain() {
+    if (this.silent) show(the('problem'), false)
+    this.silent = false
+  }
+
+  /** After a click the keys are the page's again: Space must not press the clicked button once more. */
+  letGo() {
+    let pointed = false
+    addEventListener('pointerdown', () => (pointed = true), true)
+    addEventListener('keydown', () => (pointed = false), true)
+    document.addEventListener('click', ({ detail, target }) => {
+      if (detail) target.closest('.actions button, .member button, .filters button')?.blur()
+    })
+    document.addEventListener('change', ({ target }) => pointed && target.closest('select, .choice input')?.blur())
   }
 
   complain(text) {

@@ -3,7 +3,7 @@
 import { make, show } from '../lib/dom.js'
 import { getJson, picture } from './api.js'
 import { Grid, labelCaption, sharpen } from './grid.js'
-import { given, items } from './items.js'
+import { given, itemCount, items } from './items.js'
 
 export class Search {
   title = 'Search'
@@ -48,7 +48,7 @@ export class Search {
     const { rows } = await getJson('api/find', { text })
     this.similarity.clear()
     show(this.about, false)
-    this.put(rows, rows.length ? `${rows.length} items${rows.length === 200 ? ' and perhaps more' : ''}.` : 'No name or id holds that.')
+    this.put(rows, rows.length ? `${itemCount(rows.length)}${rows.length === 200 ? ' and perhaps more' : ''}.` : 'No name or id holds that.')
   }
 
   async neighbours(row) {
