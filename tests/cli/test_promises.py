@@ -50,6 +50,7 @@ def test_bad_input_is_one_clear_line_and_exit_code_2(verb: str, tmp_path: Path) 
         "review": [f"{missing}.parquet", "--port", "0"],
         "serve": [f"{missing}.onnx", "--port", "0"],
         "work": [f"{missing}.onnx", "--jobs", f"{missing}.db"],
+        "deploy": ["k8s", missing, "--model", f"{missing}.onnx"],
     }[verb]
     done = okulo(verb, *arguments)
     assert done.returncode == 2, (done.stdout, done.stderr)

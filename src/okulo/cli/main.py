@@ -27,6 +27,7 @@ VERBS = {
     "bench": "Measure latency and throughput honestly.",
     "serve": "Serve model files over HTTP, batched, and well-behaved under load.",
     "work": "Work off jobs of many pictures, in another process or on another machine.",
+    "deploy": "Write what Kubernetes needs to run the service, its stages scaled apart.",
 }
 """Each verb lives in `okulo.cli.<verb>` and is imported when it is called, so that `okulo --help` is fast."""
 

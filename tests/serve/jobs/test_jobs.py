@@ -197,7 +197,8 @@ def test_cancel_list_and_remove(start: Any, colours: Path, tmp_path: Path) -> No
 def work(*arguments: object, log: Path) -> "subprocess.Popen[bytes]":
     command = [sys.executable, "-m", "okulo.cli.main", "work", *map(str, arguments)]
     with log.open("wb") as stream:
-        return subprocess.Popen(command, stdout=stream, stderr=stream, env={**os.environ})
+        environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[1] / "parts")}
+        return subprocess.Popen(command, stdout=stream, stderr=stream, env=environment)
 
 
 def test_workers_elsewhere_share_the_work(start: Any, colours: Path, tmp_path: Path) -> None:
@@ -317,3 +318,30 @@ def launch_anyhow(start: Any, *arguments: object) -> Any:
             return start(*arguments)
         except (httpx.HTTPError, AssertionError):
             continue
+
+
+@pytest.mark.slow
+def test_workers_on_postgresql_one_killed(
+    start: Any, colours: Path, tmp_path: Path, postgres_url: str
+) -> None:
+    options = ("--jobs", postgres_url, "--jobs-spool", tmp_path / "packs")
+    server = start(colours, *options, "--jobs-workers", 0)
+    ids = [httpx.post(server.url + "/jobs", files=form(150)).json()["id"] for _ in range(2)]
+    own = ("--jobs-workers", 1, "--jobs-batch", 8, "--until-empty")
+    slow = ("--postprocess", "okulo_parts:Steady", "--post-threads", "--post-workers", 1)
+    both = [work(colours, *options, *own, *slow, log=tmp_path / f"work{i}.log") for i in range(2)]
+    try:
+        while httpx.get(f"{server.url}/jobs/{ids[0]}").json()["done"] < 20:
+            assert [each.poll() for each in both] == [None, None], (tmp_path / "work0.log").read_text()
+            time.sleep(0.05)
+        both[0].kill()
+        assert both[1].wait(120) == 0, (tmp_path / "work1.log").read_text()
+    finally:
+        for each in both:
+            each.kill()
+            each.wait(10)
+    for id in ids:
+        ended = until_ended(server.url, id)
+        assert (ended["state"], ended["done"], ended["failed"]) == ("done", 150, 0)
+        check_all(results(server.url, id), 150)
+    assert server.stop() == 0

@@ -8,7 +8,7 @@ item's one row: however often an item was begun, it is in the result once.
 import json
 import secrets
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -80,7 +80,7 @@ class JobStore:
                     for number, each in enumerate(new.items)
                 ]  # fmt: skip
                 connection.execute(sa.insert(ITEMS), rows)
-                return _job(made)
+                return _job(dict(made))
         except sa.exc.IntegrityError:
             found = self.asked_before(new.request_key)
             if found is None:
@@ -92,7 +92,7 @@ class JobStore:
         asked = sa.select(JOBS).where(JOBS.c.request_key == request_key)
         with self._reading() as connection:
             row = connection.execute(asked).mappings().one_or_none()
-        return None if row is None else _job(row)
+        return None if row is None else _job(dict(row))
 
     def get(self, id: str) -> Job:
         """How far this job is."""
@@ -108,7 +108,7 @@ class JobStore:
         if before:
             asked = asked.where(JOBS.c.number < self._row(before)["number"])
         with self._reading() as connection:
-            return [_job(row) for row in connection.execute(asked).mappings()]
+            return [_job(dict(row)) for row in connection.execute(asked).mappings()]
 
     def cancel(self, id: str) -> Job:
         """Begin no more of its items; what is done stays, and an ended job stays as it ended."""
@@ -280,12 +280,12 @@ class JobStore:
         )  # fmt: skip
         return asked.with_for_update(of=ITEMS, skip_locked=True) if self._postgres else asked
 
-    def _row(self, id: str) -> sa.RowMapping:
+    def _row(self, id: str) -> Mapping[Any, Any]:
         with self._reading() as connection:
             row = connection.execute(sa.select(JOBS).where(JOBS.c.id == id)).mappings().one_or_none()
         if row is None:
             raise NoJob(f"no job {id!r}")
-        return row
+        return dict(row)
 
     def _now(self, connection: sa.Connection) -> float:
         """Seconds since 1970 by one clock for all: a server's, where machines share it."""
@@ -326,7 +326,7 @@ def _storable(text: str) -> str:
     return text.replace("\0", "�").encode("utf-8", "replace").decode()
 
 
-def _job(row: sa.RowMapping) -> Job:
+def _job(row: Mapping[Any, Any]) -> Job:
     if row["ended_s"] is not None:
         state = "cancelled" if row["cancelled"] else "done"
     else:

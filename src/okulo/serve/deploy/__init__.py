@@ -1,0 +1,1 @@
+"""Where one machine does not suffice: files that run the same service on Kubernetes."""
