@@ -16,7 +16,7 @@ def show(report: DedupReport, console: Console) -> None:
     )
     console.print(
         f"{report.same_bytes:,} by equal bytes, {report.same_pixels:,} more by equal pixels; {report.pairs:,} "
-        f"pairs found by {escape(report.vectors)} were looked at ({report.pair_ms:.1f} ms of CPU each)"
+        f"pairs by {escape(report.vectors)} were looked at ({report.pair_ms:.1f} ms of CPU each)"
     )
     console.print(f"threshold {report.threshold:.2f} ({escape(report.how)})")
     table = Table(box=None, pad_edge=False, show_header=False)

@@ -23,10 +23,10 @@ def whiten(vectors: Float32[np.ndarray, "n d"], rng: np.random.Generator) -> Flo
     (8, 2)
     """
     count, length = vectors.shape
-    some = vectors if count <= FITTED_ON else vectors[np.sort(rng.choice(count, FITTED_ON, replace=False))]
-    mean = some.mean(axis=0, dtype=np.float64).astype(np.float32)
     if count < 2:
         return np.zeros((count, 1), np.float32)
+    some = vectors if count <= FITTED_ON else vectors[np.sort(rng.choice(count, FITTED_ON, replace=False))]
+    mean = some.mean(axis=0, dtype=np.float64).astype(np.float32)
     spread, axes = np.linalg.eigh(np.cov((some - mean).T.astype(np.float64)).reshape(length, length))
     kept = max(1, min(DIMENSIONS, count // 4, length))
     spread, axes = spread[::-1][:kept], axes[:, ::-1][:, :kept]
