@@ -30,7 +30,8 @@ from okulo.nets.bundle import Bundle
 from okulo.runtime.modelfile import load
 from okulo.serve.app import make_app
 from okulo.serve.service import Service
-from okulo.web.pages import beside, make_pages
+from okulo.web.beside import beside
+from okulo.web.pages import make_pages
 
 MODELS = {
     "resnet-tiny-32": ({"name": "resnet", "widths": [16, 32, 64], "depths": [1, 1, 1]}, 32),
@@ -92,7 +93,7 @@ def served(models: dict[str, Path]) -> Iterator[str]:
     service = Service([str(path) for path in models.values()])
     service.open()
     pages = make_pages(lambda: {name: (each.path, each.info) for name, each in service.newest.items()})
-    app = beside(make_app(service), pages)
+    app = beside(make_app(service), lambda: pages)
     server = uvicorn.Server(uvicorn.Config(app, host="127.0.0.1", port=0, log_level="error", lifespan="off"))
     thread = threading.Thread(target=server.run, daemon=True)
     thread.start()

@@ -9,6 +9,7 @@ import sys
 import time
 from pathlib import Path
 
+import httpx
 import numpy as np
 import pytest
 from onnx import TensorProto, helper, numpy_helper
@@ -133,3 +134,29 @@ def test_it_is_light(model: Path) -> None:
     loaded, peak = done.stdout.splitlines()[:2]
     assert loaded == "[]"
     assert int(peak) < 150
+
+
+def test_the_page_stands_beside_the_server(model: Path) -> None:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    command = [sys.executable, "-m", "okulo.cli.main", "serve", str(model), "--port", str(port)]
+    server = subprocess.Popen(command, stderr=subprocess.DEVNULL)
+    try:
+        for _ in range(600):
+            try:
+                ready = httpx.get(f"http://127.0.0.1:{port}/v2/health/ready")
+            except httpx.TransportError:
+                time.sleep(0.1)
+                continue
+            assert ready.status_code == 200
+            break
+        page = httpx.get(f"http://127.0.0.1:{port}/")
+        assert page.headers["content-type"].startswith("text/html")
+        offered = httpx.get(f"http://127.0.0.1:{port}/pages/models.json").json()["models"]
+        assert [each["classes"] for each in offered] == [["a", "b", "c"]]
+        file = httpx.get(f"http://127.0.0.1:{port}/{offered[0]['file']}")
+        assert file.content == model.read_bytes()
+    finally:
+        server.send_signal(signal.SIGTERM)
+        assert server.wait(30) == 0

@@ -17,7 +17,8 @@ from okulo.core.errors import BadInput
 from okulo.core.model import ModelInfo
 from okulo.io.images import decode
 from okulo.runtime.modelfile import ModelFile, load, read_info
-from okulo.web.pages import beside, make_pages
+from okulo.web.beside import beside
+from okulo.web.pages import make_pages
 
 
 def described(files: Mapping[str, Path]) -> dict[str, tuple[Path, ModelInfo]]:
@@ -63,7 +64,8 @@ class StandIn:
 
     def app(self) -> ASGIApp:
         predict = Route("/v1/models/{name}/predict", self.predict, methods=["POST"])
-        return beside(Starlette(routes=[predict]), make_pages(lambda: described(self.files), key=self.key))
+        pages = make_pages(lambda: described(self.files), key=self.key)
+        return beside(Starlette(routes=[predict]), lambda: pages)
 
 
 def serve(app: ASGIApp) -> tuple[uvicorn.Server, threading.Thread, str]:

@@ -12,6 +12,7 @@ from starlette.routing import Route
 from starlette.testclient import TestClient
 
 from okulo.web import pages
+from okulo.web.beside import beside
 
 from .stand_in import described
 
@@ -99,8 +100,9 @@ def test_pages_leave_all_other_addresses_to_the_server(models: dict[str, Path]) 
     def server(request: object) -> PlainTextResponse:
         return PlainTextResponse("the server's")
 
-    app = pages.beside(
-        Starlette(routes=[Route("/{path:path}", server)]), pages.make_pages(lambda: described(models))
+    app = beside(
+        Starlette(routes=[Route("/{path:path}", server)]),
+        lambda: pages.make_pages(lambda: described(models)),
     )
     client = TestClient(app)
     assert client.get("/v2/health/live").text == client.get("/pagesx").text == "the server's"

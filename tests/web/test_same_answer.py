@@ -12,7 +12,8 @@ from okulo.io.images import decode
 from okulo.runtime.modelfile import load
 from okulo.serve.app import make_app
 from okulo.serve.service import Service
-from okulo.web.pages import beside, make_pages
+from okulo.web.beside import beside
+from okulo.web.pages import make_pages
 
 from .conftest import OpenPage
 from .reading import answered, give, ready, results, shares
@@ -26,7 +27,7 @@ def okulo_serve(engine: None, models: dict[str, Path]) -> Iterator[str]:
     service = Service([str(path) for path in models.values()])
     service.open()
     pages = make_pages(lambda: {name: (each.path, each.info) for name, each in service.newest.items()})
-    server, thread, url = serve(beside(make_app(service), pages))
+    server, thread, url = serve(beside(make_app(service), lambda: pages))
     yield url
     server.should_exit = True
     thread.join(10)

@@ -1,4 +1,4 @@
-"""`okulo serve`: model files over HTTP."""
+"""`okulo serve`: model files over HTTP, and the page that asks them."""
 
 from rich.console import Console
 
@@ -10,12 +10,27 @@ need("uvicorn", extra="serve", verb="okulo serve")
 
 from okulo.serve import command as serving  # noqa: E402  # only where its packages are installed
 from okulo.serve import logs  # noqa: E402
+from okulo.serve.http import App  # noqa: E402
+from okulo.serve.service import Service  # noqa: E402
+from okulo.web.beside import beside  # noqa: E402
 
 
 def run(params: serving.ServeParams, progress: Progress) -> serving.ServeReport:
-    """Serve, with logs set up."""
+    """Serve, with logs set up and the page in front."""
     logs.set_up()
-    return serving.run(params, progress)
+    return serving.run(params, progress, with_page)
+
+
+def with_page(app: App, service: Service, key: str) -> App:
+    """Put the page beside the server."""
+
+    def make() -> App:
+        from okulo.web.pages import make_pages
+
+        made: App = make_pages(lambda: {n: (s.path, s.info) for n, s in service.newest.items()}, key)
+        return made
+
+    return beside(app, make)
 
 
 def show(report: serving.ServeReport, console: Console) -> None:

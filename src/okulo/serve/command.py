@@ -3,7 +3,7 @@
 import logging
 import os
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,6 +22,14 @@ log = logging.getLogger("okulo.serve")
 STAGES = ("all", "postprocess")
 MB = 1 << 20
 KEY_VARIABLE = "OKULO_API_KEY"
+Dress = Callable[[App, Service, str], App]
+"""Put something in front of the server's app (pages, say), given the service and the API key."""
+
+
+def undressed(app: App, service: Service, key: str) -> App:
+    """Leave the app as it is."""
+    del service, key
+    return app
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,7 +48,8 @@ class ServeParams(Params):
     workers: int = param(0, help="batches answered at the same time; 0: one for each core", low=0, high=256)
     threads: int = param(1, help="the engine's threads for each batch", low=1, high=256)
     decoders: int = param(0, help="threads that decode pictures; 0: one for each core", low=0, high=256)
-    engine: str = param("onnxruntime", help="what runs the network: onnxruntime or openvino")
+    engine: str = param("onnxruntime", help="what runs the network: onnxruntime, openvino; or ray")
+    replicas: int = param(4, help="with --engine ray: replicas of a stage at most", low=1)
     compiled: bool = param(False, help="resize large pictures faster, for 100 MB and a slower start")
     postprocess: str = param("", help="work on each answer: a name, or module:factory")
     post_workers: int = param(0, help="workers for it; 0: one for each core", low=0, high=256)
@@ -121,9 +130,13 @@ def read_key(params: ServeParams) -> str:
     return key
 
 
-def run(params: ServeParams, progress: Progress = silent) -> ServeReport:
+def run(params: ServeParams, progress: Progress = silent, dress: Dress = undressed) -> ServeReport:
     """Serve until SIGTERM or SIGINT."""
     del progress
+    if params.engine == "ray":
+        from okulo.serve import on_ray
+
+        return on_ray.run(params)
     key = read_key(params)
     service: Service | StageService
     app: App
@@ -136,7 +149,7 @@ def run(params: ServeParams, progress: Progress = silent) -> ServeReport:
         app = make_app(
             service, key=key, origins=params.cors, routers=routers, log_requests=params.log_requests
         )
-        return serve_it(params, service, app, beside)
+        return serve_it(params, service, dress(app, service, key), beside)
     return serve_it(params, service, app)
 
 

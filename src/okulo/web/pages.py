@@ -16,7 +16,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import FileResponse, JSONResponse, Response
 from starlette.routing import Mount, Route
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import ASGIApp
 
 from okulo.core.model import ModelInfo
 from okulo.core.report import to_json
@@ -27,8 +27,6 @@ NOT_BUILT = "onnxruntime-web is not built into this installation: run `make web`
 
 Models = Callable[[], Mapping[str, tuple[Path, ModelInfo]]]
 """Name → model file and what it says of itself, as they are served now."""
-
-OURS = ("/static/", "/pages/")
 
 log = logging.getLogger(__name__)
 
@@ -90,17 +88,6 @@ def make_pages(models: Models, key: str = "") -> ASGIApp:
         exception_handlers={HTTPException: _refuse},
     )
     return with_headers(app, HEADERS)
-
-
-def beside(app: ASGIApp, pages: ASGIApp) -> ASGIApp:
-    """Put pages beside a server: `/`, `/static/…` and `/pages/…` are theirs, all else is the server's."""
-
-    async def either(scope: Scope, receive: Receive, send: Send) -> None:
-        path = scope.get("path", "")
-        ours = scope["type"] == "http" and (path == "/" or path.startswith(OURS))
-        await (pages if ours else app)(scope, receive, send)
-
-    return either
 
 
 def engine_built() -> bool:
