@@ -4,7 +4,7 @@ VENV   ?= .venv
 BIN     = $(VENV)/bin
 PIP     = $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
-.PHONY: demo web test test-slow check format light bench docs clean
+.PHONY: demo web test test-slow soak check format light bench docs clean
 
 demo: $(VENV)/train.stamp  ## scan → train → threshold → export → predict on real pictures, with a short story
 	PATH="$(abspath $(BIN)):$$PATH" $(BIN)/python examples/demo.py
@@ -17,6 +17,9 @@ test: $(VENV)/dev.stamp  ## the default tests: CPU, offline, a few minutes
 
 test-slow: $(VENV)/dev.stamp  ## the heavier proofs
 	$(BIN)/python -m pytest -m slow
+
+soak: $(VENV)/dev.stamp  ## five minutes of hang-ups, kills and bad inputs against a running server
+	$(BIN)/python -m pytest -m slow tests/serve/test_soak.py --timeout 900
 
 check: $(VENV)/dev.stamp  ## format, lint, types, layers, docs
 	$(BIN)/ruff format --check .

@@ -1,4 +1,4 @@
-"""Put every verb's `--help` into its page, between the help markers; `--check` only says what is out of date."""
+"""Put every verb's `--help` into its page, between the markers; `--check` only says what is out of date."""
 
 import os
 import re
