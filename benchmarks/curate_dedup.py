@@ -42,7 +42,7 @@ def pictures(truth: Truth, looked_at: bool) -> np.ndarray:
 
 
 def judge(truth: Truth, group: np.ndarray, kept: np.ndarray, looked_at: bool) -> dict[str, object]:
-    """Pairs after grouping: precision, recall, F1; recall by kind; distinct pictures of which none is kept."""
+    """Pairs after grouping: precision, recall, F1; recall by kind; pictures of which none is kept."""
     picture = pictures(truth, looked_at)
     both = _pairs(np.unique(np.stack([picture, group]), axis=1, return_counts=True)[1])
     precision, recall = both / max(1, _pairs(np.bincount(group))), both / max(1, _pairs(np.bincount(picture)))

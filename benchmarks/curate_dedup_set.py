@@ -1,4 +1,4 @@
-"""What fitting and judging share: embeddings of a planted set, and measurements of its candidate pairs; kept."""
+"""What fitting and judging share: embeddings of a planted set, measurements of its candidates; kept."""
 
 from pathlib import Path
 

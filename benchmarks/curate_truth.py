@@ -1,12 +1,12 @@
-"""Real pictures with planted copies whose truth is known, for tuning and (apart from it) for judging.
+"""Real pictures with planted copies whose truth is known: a part to tune on, and apart from it one to judge.
 
-Rules of the truth, decided before any figure was looked at:
+Rules of the truth, settled on the tuning part before anything was judged:
 
-- A wallpaper and its own preview (`screenshot`) are one picture in two sizes: duplicates. Portrait versions of
-  a wallpaper show a third of it and are left out, being neither.
-- Two pictures whose grey 32 × 32 thumbnails correlate by more than 0.9 in any of the eight flips and turns are
-  too alike for a rule to say whether they are one picture (recoloured buttons, playing cards, flags in two
-  sizes, arrows to the left and to the right): one of them is left out. The 1,378 generated stars are left out.
+- A wallpaper and its own preview (`screenshot`) are one picture in two sizes: duplicates. Portrait versions
+  of a wallpaper show a third of it and are left out, being neither.
+- Two pictures whose grey 32 × 32 thumbnails correlate by more than 0.9 in any of the eight flips and turns
+  are too alike for a rule to say whether they are one (recoloured buttons, flags in two sizes, arrows to the
+  left and to the right): one of them is left out. The 1,378 generated stars are left out.
 - Clip-art of one file name in two folders is one drawing stored twice: one of them is left out.
 - All other pictures are distinct, however alike: playing cards, road signs, flags, icons in one frame.
 - A picture belongs to the tuning or the judging part by a hash of its folder and name, never to both.
@@ -32,7 +32,7 @@ COPIED = 0.4
 
 @dataclass(frozen=True)
 class Truth:
-    """Files of one benchmark set, which picture each shows, and how it was made (`natural` or a kind of copy)."""
+    """Files of one set, which picture each shows, and how it was made (`natural` or a kind of copy)."""
 
     folder: Path
     names: list[str]
@@ -87,16 +87,16 @@ def _unlike(paths: list[Path]) -> list[list[Path]]:
             stems.add(path.name.split("__")[-1])
             kept.append([path])
             vectors = np.concatenate([vectors, thumb[None]])
-        elif path.parent.name == "plasma" and near.sum() == 1:
-            first = kept[int(near.argmax())]
-            if (
-                first[0].parent == path.parent
-                and _wallpaper(first[0]) == _wallpaper(path)
-                and len(first) == 1
-            ):
-                if ("dark" in first[0].name) == ("dark" in path.name):
-                    first.append(path)
+        elif near.sum() == 1 and _preview(kept[int(near.argmax())], path):
+            kept[int(near.argmax())].append(path)
     return kept
+
+
+def _preview(first: list[Path], path: Path) -> bool:
+    """Is this the same wallpaper in another size?"""
+    one = first[0]
+    alike = one.parent == path.parent and _wallpaper(one) == _wallpaper(path) and len(first) == 1
+    return alike and path.parent.name == "plasma" and ("dark" in one.name) == ("dark" in path.name)
 
 
 def _thumb(path: Path) -> np.ndarray:

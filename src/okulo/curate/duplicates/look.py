@@ -1,10 +1,12 @@
 """Read every different picture once: its sketch, and a descriptor where there are no vectors."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+import cv2
 import numpy as np
 from jaxtyping import Float32, Int64
 
@@ -19,6 +21,18 @@ from okulo.io.images import read_image
 
 AT_ONCE = 256
 """Pictures or pairs handed to the threads at a time."""
+
+
+@contextmanager
+def _pool(workers: int) -> Iterator[ThreadPoolExecutor]:
+    """Threads of ours; OpenCV's own, which on small pictures only get in their way, rest until the end."""
+    before = cv2.getNumThreads()
+    cv2.setNumThreads(1)
+    try:
+        with ThreadPoolExecutor(workers, thread_name_prefix="okulo-dedup") as pool:
+            yield pool
+    finally:
+        cv2.setNumThreads(before)
 
 
 @dataclass(frozen=True)
@@ -47,7 +61,7 @@ def look_at(
         return None
 
     errors: list[str | None] = []
-    with ThreadPoolExecutor(workers, thread_name_prefix="okulo-dedup") as pool:
+    with _pool(workers) as pool:
         for start in progress(range(0, len(files), AT_ONCE), label="looking at pictures"):
             errors += pool.map(one, range(start, min(start + AT_ONCE, len(files))))
     return Looked(errors, descriptors)
@@ -73,6 +87,6 @@ def verify(
         return forest.score(np.stack(rows))
 
     starts = range(0, len(pairs), AT_ONCE)
-    with ThreadPoolExecutor(workers, thread_name_prefix="okulo-dedup") as pool:
+    with _pool(workers) as pool:
         found = list(progress(pool.map(some, starts), label="comparing pairs", total=len(starts)))
     return np.concatenate(found) if found else np.zeros(0, np.float32)
