@@ -95,7 +95,8 @@ def _option(kind: Any, each: Any) -> Any:
     )
     if each.metadata["choices"] and kind is str:
         kind = Literal[each.metadata["choices"]]
-    return Annotated[kind, cyclopts.Parameter(name=names, help=each.metadata["help"])]
+    negative = None if kind is bool else ()  # --no-mirror makes sense, --empty-paths does not
+    return Annotated[kind, cyclopts.Parameter(name=names, help=each.metadata["help"], negative=negative)]
 
 
 def _refuse(message: str) -> int:
