@@ -2,13 +2,12 @@
 
 import json
 import os
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from jaxtyping import Bool, Int32, UInt16
+from jaxtyping import Bool, Int32, UInt8, UInt16
 
 from okulo.core.errors import BadInput
 from okulo.core.report import to_json
@@ -16,7 +15,7 @@ from okulo.curate.verdicts import Verdict
 from okulo.io.images import decode, encode_png
 from okulo.web.review.difference import difference
 from okulo.web.review.held import STATES, Held
-from okulo.web.review.table import EVERY, MOST_NAMES, Group, ReviewTable, Where
+from okulo.web.review.table import EVERY, MOST_NAMES, ReviewTable, Where
 from okulo.web.review.thumbnails import SIZES, Thumbnails
 from okulo.web.review.vectors import Vectors
 
@@ -89,18 +88,22 @@ class Site:
         """Place of each group in the list of all, and how many it holds."""
         if kind not in KINDS:
             raise BadInput("kind", wanted=f"one of {', '.join(KINDS)}", got=repr(kind))
-        states = self.held.duplicates()
+        chosen = enumerate(zip(self.table.groups, self._group_states()))
         return [
             (place, len(group.rows))
-            for place, group in enumerate(self.table.groups)
-            if (kind == EVERY or getattr(group, kind)) and state in (EVERY, group_state(group, states))
+            for place, (group, held) in chosen
+            if (kind == EVERY or getattr(group, kind)) and state in (EVERY, STATES[held])
         ]
 
     def group_progress(self) -> dict[str, int]:
         """How many groups are open, skipped and decided."""
-        states = self.held.duplicates()
-        found = Counter(group_state(group, states) for group in self.table.groups)
-        return {state: found[state] for state in STATES}
+        return dict(zip(STATES, np.bincount(self._group_states(), minlength=len(STATES)).tolist()))
+
+    def _group_states(self) -> UInt8[np.ndarray, " g"]:
+        """A group is decided when all of it is, skipped when all is decided or skipped."""
+        rows, starts = self.table.grouped
+        states = self.held.duplicates()[rows]
+        return np.asarray(np.minimum.reduceat(states, starts) if len(starts) else states, np.uint8)
 
     def group(self, place: int) -> dict[str, Any]:
         """One group and its items."""
@@ -151,11 +154,6 @@ class Site:
 def told(verdict: Verdict) -> dict[str, Any]:
     """A verdict as the page gets it."""
     return dict(to_json(verdict))
-
-
-def group_state(group: Group, states: np.ndarray) -> str:
-    """A group is decided when all of it is, skipped when all is decided or skipped."""
-    return STATES[int(states[list(group.rows)].min())]
 
 
 def read_rows(text: str) -> list[int]:

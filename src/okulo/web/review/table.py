@@ -181,6 +181,13 @@ class ReviewTable:
         return tuple(sorted(made, key=lambda g: (not g.leak, not g.contradiction, -len(g.rows), g.number)))
 
     @cached_property
+    def grouped(self) -> tuple[Int64[np.ndarray, " m"], Int64[np.ndarray, " g"]]:
+        """The rows of all groups one after another, and where each group begins."""
+        sizes = np.array([len(group.rows) for group in self.groups], np.int64)
+        rows = np.array([row for group in self.groups for row in group.rows], np.int64)
+        return rows, np.cumsum(sizes) - sizes
+
+    @cached_property
     def rows_of(self) -> Mapping[str, tuple[int, ...]]:
         """Rows by `id`: files of the same bytes share theirs."""
         found: dict[str, tuple[int, ...]] = {}
