@@ -14,9 +14,10 @@ def show(report: DedupReport, console: Console) -> None:
         f"[bold]{report.copies:,}[/bold] of {report.items:,} pictures are copies of one that is kept "
         f"({report.groups:,} groups, the largest of {report.largest:,})"
     )
+    console.print(f"{report.same_bytes:,} by equal bytes, {report.same_pixels:,} more by equal pixels")
     console.print(
-        f"{report.same_bytes:,} by equal bytes, {report.same_pixels:,} more by equal pixels; "
-        f"{report.pairs:,} pairs by {escape(report.vectors)} were looked at ({report.pair_ms:.1f} ms of CPU each)"
+        f"{report.pairs:,} pairs near by {escape(report.vectors)} were looked at "
+        f"({report.pair_ms:.1f} ms of CPU each)"
     )
     console.print(f"threshold {report.threshold:.2f} ({escape(report.how)})")
     table = Table(box=None, pad_edge=False, show_header=False)

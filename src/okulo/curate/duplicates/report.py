@@ -71,6 +71,6 @@ def plot_scores(score: Float32[np.ndarray, " p"], threshold: float, path: Path) 
     axes.set_xlabel("score of a pair after looking at both pictures")
     axes.set_ylabel("pairs")
     axes.spines[["top", "right"]].set_visible(False)
-    axes.legend(frameon=False, loc="upper center")
+    axes.legend(frameon=False, loc="lower center", bbox_to_anchor=(0.5, 1), ncols=3)
     with write_aside(path) as aside:
         figure.savefig(aside, dpi=110, format="png")
