@@ -93,6 +93,24 @@ def make_table(folder: Path, *, n: int = 24, audited: bool = True) -> Path:
     return folder / "items.parquet"
 
 
+def make_large(folder: Path, n: int) -> Path:
+    """A table of many items whose files are gone: what is tried is the page, not the pictures."""
+    rng = np.random.default_rng(0)
+    label = rng.integers(0, 20, n)
+    vectors = rng.normal(size=(20, 16))[label] + rng.normal(0, 0.4, (n, 16))
+    frame = pl.DataFrame(
+        {
+            "id": [f"{i:032x}" for i in range(n)],
+            "path": [f"{i:06d}.png" for i in range(n)],
+            "label": [f"class {i}" for i in label],
+            "severity": rng.random(n).astype(np.float32),
+            "embedding": pl.Series(vectors.astype(np.float32)),
+        }
+    )
+    frame.write_parquet(folder / "items.parquet")
+    return folder / "items.parquet"
+
+
 def make_site(folder: Path) -> Site:
     """Everything the page is made of, over a table with planted faults."""
     items = make_table(folder)

@@ -12,7 +12,7 @@ from playwright.sync_api import Browser, Page, expect
 
 from okulo.curate import apply
 
-from .review_site import HOSTILE, Review, make_table, reviewed_here
+from .review_site import HOSTILE, Review, make_large, make_table, reviewed_here
 from .test_page import CONTRAST
 
 PHONE = {"width": 390, "height": 844}
@@ -27,6 +27,10 @@ LIT = """() => {
 NAMELESS = """() => [...document.querySelectorAll('button, input, select, [role=listbox], canvas')]
   .filter((each) => !(each.labels?.length || each.innerText || each.ariaLabel))
   .map((each) => each.outerHTML)"""
+DRAWN = """() => import('/static/review/page.js').then(({ page }) => {
+  page.present.draw()
+  return page.present.lastMs
+})"""
 PAINTED = "() => [...document.querySelectorAll('.tile img')].every((i) => i.complete && i.naturalWidth)"
 WRONG = [f"p/{i:03d}.png" for i in (5, 11, 17, 23)]
 """Items whose label is wrong, the surest first."""
@@ -360,3 +364,24 @@ def test_a_label_of_several_is_asked_class_by_class(
     page.keyboard.press("k")
     shown(page, WRONG[2])
     assert [each[1:4] for each in review.wait_for(2)] == [("has", "yes", "dog"), ("has", "no", "dog")]
+
+
+@pytest.mark.slow
+def test_100_000_items_stay_fluid(tmp_path: Path, served: Serve, look_at: OpenReview) -> None:
+    review = served(make_large(tmp_path, 100_000))
+    page = look_at(review.url, "#labels?view=grid")
+    expect(page.locator(".grid")).to_be_focused()
+    for key in ("End", "Home", "PageDown", "End"):
+        page.keyboard.press(key)
+        assert page.locator(".tile").count() < 100
+    expect(page.locator(".tile.at")).to_have_attribute("data-place", "99999")
+    expect(page.locator(".tile.at .first")).to_contain_text("class")
+    page.keyboard.press("k")
+    review.wait_for(1)
+    page.goto(f"{review.url}#map")
+    expect(page.locator(".map > p")).to_contain_text("100,000 items")
+    took = sorted(page.evaluate(DRAWN) for _ in range(9))[4]
+    print(f"one drawing of 100,000 points: {took:.1f} ms")
+    page.keyboard.press("b")
+    expect(page.locator(".map > p")).to_contain_text("items chosen")
+    assert page.locator(".map .tile").count() < 100

@@ -153,6 +153,7 @@ export class Labels {
     this.grid.set(this.rows, this.at)
     if (this.rows.length) await items.need([...this.rows.slice(this.at, this.at + 20)])
     this.draw()
+    if (this.view === 'grid' && document.activeElement === document.body) this.grid.element.focus({ preventScroll: true })
     this.progress()
   }
 
