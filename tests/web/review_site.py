@@ -52,8 +52,7 @@ def make_table(folder: Path, *, n: int = 24, audited: bool = True) -> Path:
         true = CLASSES[i % 3]
         given = CLASSES[(i + 1) % 3] if i % 6 == 5 else true
         path = f"p/{i:03d}.png"
-        image = paint(true, rng)
-        Image.fromarray(image).save(folder / path)
+        Image.fromarray(paint(true, rng)).save(folder / path)
         centre = {"bird": (0, 0), "cat": (4, 0), "dog": (0, 4)}[true]
         vector = np.float32([*centre, 1, 1]) + rng.normal(0, 0.3, 4).astype(np.float32)
         rows.append(

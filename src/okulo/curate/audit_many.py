@@ -29,11 +29,7 @@ def judge_many(
     item and class.
     """
     vectors, usable = read_vectors(frame, column)
-    named = classes or tuple(
-        sorted(set(frame["labels"].drop_nulls().explode(empty_as_null=True).drop_nulls()))
-    )
-    if not named:
-        raise BadInput("column labels", wanted="at least one class", got="none in any row")
+    named = classes or _every_class(frame)
     holds, known = read_many(frame, named)
     groups = read_groups(frame)
     n = len(frame)
@@ -93,6 +89,13 @@ def read_many(frame: pl.DataFrame, classes: tuple[str, ...]) -> tuple[np.ndarray
     else:
         known = np.array([[said is not None] * len(classes) for said in labels], bool)
     return holds.reshape(-1, len(classes)), known.reshape(-1, len(classes))
+
+
+def _every_class(frame: pl.DataFrame) -> tuple[str, ...]:
+    named = sorted(set(frame["labels"].drop_nulls().explode(empty_as_null=True).drop_nulls()))
+    if not named:
+        raise BadInput("column labels", wanted="at least one class", got="none in any row")
+    return tuple(named)
 
 
 def _unknown(frame: pl.DataFrame, classes: tuple[str, ...]) -> list[Row]:
