@@ -35,7 +35,8 @@ def with_page(app: App, service: Service, key: str) -> App:
 
 def show(report: serving.ServeReport, console: Console) -> None:
     """Say how it ended."""
-    console.print(f"stopped after {report.requests:,} requests in {report.seconds:,.0f} s")
+    requests = "" if report.requests is None else f"{report.requests:,} requests in "
+    console.print(f"stopped after {requests}{report.seconds:,.0f} s")
 
 
 serve = command(serving.ServeParams, run, show)

@@ -79,7 +79,8 @@ class ServeParams(Params):
 class ServeReport:
     """How it ended."""
 
-    requests: int
+    requests: int | None
+    """None where that is not counted here (on Ray)."""
     seconds: float
 
 

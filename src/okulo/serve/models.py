@@ -5,11 +5,13 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from okulo.core.errors import BadInput
 from okulo.core.model import ModelInfo
+from okulo.core.protocols import Predictor
 from okulo.serve.batcher import Watch
 from okulo.serve.decode import Answers, Network, Prepare, Prepared, Seen
 from okulo.serve.isolated import Isolated
@@ -19,6 +21,8 @@ from okulo.serve.plan import Plan
 from okulo.serve.remote import Remote
 from okulo.serve.stages import Pipeline, Stage
 
+ON_RAY = "ray:"
+"""In place of a URL: post-processing is another deployment of this Ray application."""
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
 Key = tuple[str, str]
 """Name and version."""
@@ -176,7 +180,11 @@ def post_stage(plan: Plan) -> Stage:
         made = post.join(seen.answer, seen.height, seen.width, results)
         return Seen(seen.answer, seen.height, seen.width, made)
 
-    def make() -> "Isolated | Remote | Postprocess":
+    def make() -> "Predictor[Any, Any]":
+        if plan.post_url == ON_RAY:
+            from okulo.serve.on_ray import RayStage
+
+            return RayStage()
         if plan.post_url:
             return Remote(plan.post_url, key=plan.post_key)
         return post if plan.post_threads else Isolated(plan.postprocess)
