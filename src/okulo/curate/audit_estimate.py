@@ -10,10 +10,11 @@ Only a person can say how many labels are wrong; before the first verdict this i
   weak, it counts what the model does not know as wrong.
 
 The estimate is the middle of the two. Its interval goes from the evident share to all items whose label is
-not the most probable class. Verdicts replace guessing: `calibrate` fits severities to what people said.
+not the most probable class. Verdicts replace guessing (`calibrate`).
 """
 
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 from jaxtyping import Bool, Float32, Float64, Int64
@@ -123,49 +124,64 @@ def _severity(scores: np.ndarray, wrong: np.ndarray, share: float) -> Float32[np
 
 def calibrate(
     severity: Float32[np.ndarray, " n"],
+    order: Int64[np.ndarray, " n"],
     reviewed: Int64[np.ndarray, " r"],
     was_wrong: Bool[np.ndarray, " r"],
     *,
-    rng: np.random.Generator,
+    before: Estimate | None = None,
 ) -> tuple[Estimate, Float32[np.ndarray, " n"]]:
     """Fit severities to verdicts, and estimate from them how many labels were wrong in all.
 
-    A logistic curve over the log odds of the severity (Platt 1999), drawn to the severities as they are by a
-    weak prior. The interval is of 200 resamples of the verdicts, with the chance of what nobody looked at; it
-    holds as far as the curve does, so let some verdicts be from deeper down the queue.
+    The queue (`order`: rows, first to look at first) is cut into steps that double in length. In each, the
+    share of wrong ones among those looked at, with its exact interval, stands for the others. Where nobody
+    looked, the share is between none and the upper end of any step before: the queue falls. So the interval
+    narrows as people go deeper, or look at a random sample of the rest. It never ends above the estimate
+    `before` any verdict did, unless more were found.
+
+    >>> severity, order = np.linspace(1, 0, 400, dtype=np.float32), np.arange(400)
+    >>> estimate, _ = calibrate(severity, order, np.arange(200), np.arange(200) < 30)
+    >>> round(estimate.wrong), round(estimate.low), round(estimate.high)
+    (30, 30, 37)
     """
-    odds = np.log((severity + 1e-3) / (1 - severity + 1e-3)).astype(np.float64)
-    rest = np.ones(len(severity), bool)
-    rest[reviewed] = False
-    found = int(was_wrong.sum())
+    n = len(severity)
+    state = np.full(n, -1, np.int64)
+    state[reviewed] = was_wrong
+    fitted = severity.astype(np.float64)
+    total, low, high = 0.0, 0.0, 0.0
+    most, likely, mend = 1.0, 1.0, 1.0
+    for start, end in _steps(n):
+        rows = order[start:end]
+        open_ = rows[state[rows] < 0]
+        seen, hits = len(rows) - len(open_), int((state[rows] == 1).sum())
+        said = float(fitted[rows].mean())
+        expected = min(said * mend, likely)
+        bounds, share = (0.0, 1.0), expected
+        if seen:
+            bounds = _interval(hits, seen)
+            share = likely = min((hits + expected) / (seen + 1), likely)  # the severity counts as one verdict
+            mend = share / max(said, 1e-9)
+        most = min(most, bounds[1])
+        total += hits + share * len(open_)
+        low += hits + min(bounds[0], most) * len(open_)
+        high += hits + most * len(open_)
+        if len(open_):
+            fitted[open_] = np.clip(fitted[open_] * (share / max(said, 1e-9)), 0, 1)
+    fitted[reviewed] = was_wrong
+    if before is not None:
+        high = min(high, before.high)
+    return Estimate(n, total, min(low, total), max(high, total)), fitted.astype(np.float32)
 
-    def left(rows: np.ndarray) -> np.ndarray:
-        slope, shift = _platt(odds[reviewed[rows]], was_wrong[rows].astype(np.float64))
-        return np.asarray(1 / (1 + np.exp(-(slope * odds + shift))))
 
-    said = left(np.arange(len(reviewed)))
-    totals = []
-    for _ in range(200):
-        again = left(rng.integers(0, len(reviewed), len(reviewed)))[rest]
-        totals.append(found + float(again.sum()) + rng.normal() * float((again * (1 - again)).sum()) ** 0.5)
-    low, high = np.quantile(totals, [0.025, 0.975])
-    total = found + float(said[rest].sum())
-    estimate = Estimate(len(severity), total, max(float(found), min(low, total)), max(high, total))
-    said[reviewed] = was_wrong
-    return estimate, said.astype(np.float32)
+def _steps(n: int, first: int = 50) -> list[tuple[int, int]]:
+    """Cuts of a queue: 0 to 50, to 100, to 200, to 400, …
 
-
-def _platt(odds: Float64[np.ndarray, " r"], wrong: Float64[np.ndarray, " r"]) -> tuple[float, float]:
-    """Slope and shift of a logistic curve, by Newton's method, slope 1 and shift 0 faintly a priori."""
-    fit, prior = np.array([1.0, 0.0]), np.array([0.2, 0.05])
-    design = np.stack([odds, np.ones_like(odds)], axis=1)
-    for _ in range(30):
-        guess = 1 / (1 + np.exp(-np.clip(design @ fit, -30, 30)))
-        slope = design.T @ (guess - wrong) + prior * (fit - [1.0, 0.0])
-        bend = (design * (guess * (1 - guess))[:, None]).T @ design + np.diag(prior)
-        step = np.linalg.solve(bend, slope)
-        fit = fit - step * min(1.0, 2.0 / max(1e-9, float(np.abs(step).max())))
-    return max(0.05, float(fit[0])), float(fit[1])  # a falling curve would turn the queue round
+    >>> _steps(250)
+    [(0, 50), (50, 100), (100, 200), (200, 250)]
+    """
+    ends = [0, first]
+    while ends[-1] < n:
+        ends.append(2 * ends[-1])
+    return [(a, min(b, n)) for a, b in pairwise(ends) if a < n]
 
 
 def expected_yield(

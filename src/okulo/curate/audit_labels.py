@@ -107,7 +107,7 @@ def run(params: AuditParams, progress: Progress = silent, retrain: Retrain | Non
     _check(items, params)
     rng = np.random.default_rng(params.seed)
     judged = _judge(items, params, progress, retrain, rng)
-    estimate, severity, calibrated = _calibrated(items, judged, params, rng)
+    estimate, severity, calibrated = _calibrated(items, judged, params)
     rows = [*judged.rows, *_outliers(items.frame, params)]
     if params.pictures:
         looks = measure_looks(items.files(), progress=progress)
@@ -149,9 +149,7 @@ def _judge(
     )  # fmt: skip
 
 
-def _calibrated(
-    items: Items, judged: Judged, params: AuditParams, rng: np.random.Generator
-) -> tuple[Estimate, np.ndarray, int]:
+def _calibrated(items: Items, judged: Judged, params: AuditParams) -> tuple[Estimate, np.ndarray, int]:
     if not params.verdicts:
         return judged.estimate, judged.severity, 0
     need("sqlalchemy", extra="serve", verb="okulo audit --verdicts")
@@ -168,7 +166,10 @@ def _calibrated(
     if not place:
         return judged.estimate, judged.severity, 0
     answers = np.array([wrong[keys[judged.where[j]]] for j in place])
-    estimate, severity = calibrate(judged.severity, np.array(place, np.int64), answers, rng=rng)
+    order = np.lexsort((-judged.doubt, ~judged.contradicts))
+    estimate, severity = calibrate(
+        judged.severity, order, np.array(place, np.int64), answers, before=judged.estimate
+    )
     return estimate, severity, len(place)
 
 

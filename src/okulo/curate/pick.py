@@ -18,13 +18,16 @@ from okulo.curate.pick_scores import (
     cover,
     fill_evenly,
     fill_in_proportion,
+    local_distance,
     nearest_labelled,
     uncertainty,
 )
 from okulo.io.tables import read_items, write_items
 
 FLOOR = 0.02
-"""Weight of an item the model is sure of, so that a far one can still be chosen."""
+"""Weight of an item the model is sure of, so that it can still be chosen when nothing else is left."""
+REACH = 0.3
+"""Of the distance to the 20th neighbour: what is nearer to a known item is hardly new."""
 
 
 @dataclass(frozen=True)
@@ -161,10 +164,14 @@ def _choose(
     if answers.vectors is not None and method in ("combined", "k-center"):
         far = nearest_labelled(answers.vectors, answers.labelled_vectors)
 
+    reach = 0.0
+    if method == "combined" and answers.vectors is not None and answers.probabilities is not None:
+        reach = REACH * local_distance(answers.vectors, rng=rng)
+
     def best_of(rows: np.ndarray, wanted: int) -> np.ndarray:
         if far is not None and answers.vectors is not None:
             weight = unsure[rows] + FLOOR if method == "combined" else np.ones(len(rows))
-            found, _ = cover(answers.vectors[rows], weight, far[rows], groups[rows], wanted)
+            found, _ = cover(answers.vectors[rows], weight, far[rows], groups[rows], wanted, reach=reach)
             return np.asarray(rows[found])
         key = rng.random(len(rows)) if method == "random" else unsure[rows]
         return _one_a_group(rows[np.argsort(-key, kind="stable")], groups)[:wanted]

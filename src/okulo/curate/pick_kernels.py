@@ -1,14 +1,31 @@
-"""Greedy cover, compiled: the next centre is where weight × distance to all centres so far is largest."""
+"""Greedy cover, compiled: the next centre is where weight × distance to all centres so far is largest.
+
+With a `reach` above 0 a distance counts as 1 - exp(-(distance / reach)² / 2): far beyond it all are alike.
+"""
 
 import heapq
+import math
 
 import numpy as np
 from numba import njit
 
 
 @njit(cache=True)
+def newness(squared: float, reach: float) -> float:
+    """How new something is at this squared distance from what is known."""
+    if reach > 0:
+        return 1.0 - math.exp(-squared / (2 * reach * reach))
+    return math.sqrt(squared)
+
+
+@njit(cache=True)
 def greedy_cover(
-    vectors: np.ndarray, weight: np.ndarray, nearest: np.ndarray, groups: np.ndarray, wanted: int
+    vectors: np.ndarray,
+    weight: np.ndarray,
+    nearest: np.ndarray,
+    groups: np.ndarray,
+    wanted: int,
+    reach: float,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Choose up to `wanted` rows; give them and how far each was (squared) from all centres when chosen.
 
@@ -16,7 +33,7 @@ def greedy_cover(
     and only rows that come to the top of the heap are brought up to date.
     """
     n, d = vectors.shape
-    heap = [(-weight[i] * np.sqrt(nearest[i]), i) for i in range(n)]
+    heap = [(-weight[i] * newness(nearest[i], reach), i) for i in range(n)]
     heapq.heapify(heap)
     upto = np.zeros(n, np.int64)
     used = set([np.int64(-1)])  # noqa: C405  # numba knows no set literal of typed values
@@ -38,7 +55,7 @@ def greedy_cover(
                 least = min(least, total)
             nearest[i] = least
             upto[i] = count
-            heapq.heappush(heap, (-weight[i] * np.sqrt(least), i))
+            heapq.heappush(heap, (-weight[i] * newness(least, reach), i))
             continue
         chosen[count] = i
         far[count] = nearest[i]

@@ -12,7 +12,7 @@ from okulo.curate.outliers import find_neighbours
 from okulo.curate.pick_params import PickParams
 from okulo.curate.pick_scores import UNCERTAINTY
 
-SAMPLE = 20_000
+SAMPLE = 5_000
 """The kernel's width is measured on so many rows at most."""
 
 

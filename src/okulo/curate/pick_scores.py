@@ -83,17 +83,42 @@ def nearest_labelled(
     return np.maximum(distance[:, 0], 0).astype(np.float32)
 
 
+def local_distance(
+    vectors: Float32[np.ndarray, "n d"], *, rng: np.random.Generator, m: int = 20, sample: int = 1000
+) -> float:
+    """Median distance of a row to its `m`-th nearest other row, measured on at most `sample` rows.
+
+    >>> local_distance(np.float32([[0], [1], [2], [3]]), rng=np.random.default_rng(0), m=1)
+    1.0
+    """
+    import faiss
+
+    n = len(vectors)
+    if n < 2:
+        return 0.0
+    index = faiss.IndexFlatL2(vectors.shape[1])
+    index.add(np.ascontiguousarray(vectors))
+    asked = np.ascontiguousarray(vectors[rng.permutation(n)[:sample]])
+    distance, _ = index.search(asked, min(m + 1, n))
+    return float(np.sqrt(max(0.0, float(np.median(distance[:, -1])))))
+
+
 def cover(
     vectors: Float32[np.ndarray, "n d"],
     weight: Float64[np.ndarray, " n"],
     nearest: Float32[np.ndarray, " n"],
     groups: Int64[np.ndarray, " n"],
     wanted: int,
+    *,
+    reach: float = 0.0,
 ) -> tuple[Int64[np.ndarray, " m"], Float64[np.ndarray, " m"]]:
-    """Choose rows one by one, each where weight × distance to labelled and chosen rows is largest.
+    """Choose rows one by one, each where weight × newness is largest; at most one of a group.
 
-    With weight 1 this is k-center greedy (Sener and Savarese 2018, arXiv 1708.00489, algorithm 1): no other
-    polynomial method has a better bound on the largest distance left. Of a group at most one row is chosen.
+    Newness is the distance to the nearest labelled or chosen row. With weight 1 that is k-center greedy
+    (Sener and Savarese 2018, arXiv 1708.00489, algorithm 1), which no other polynomial method beats on the
+    largest distance left. With a `reach` it is 1 - exp(-(distance / reach)² / 2): what is much nearer than
+    `reach` to something known is passed over, and beyond it distance no longer counts, so that outliers are
+    not sought.
     Returns the rows and their distances when they were chosen.
 
     >>> line = np.float32([[0], [1], [2], [9]])
@@ -103,6 +128,6 @@ def cover(
     from okulo.curate.pick_kernels import greedy_cover
 
     rows, far = greedy_cover(
-        np.ascontiguousarray(vectors), weight.astype(np.float64), nearest.astype(np.float64), groups, wanted
+        np.ascontiguousarray(vectors), weight, nearest.astype(np.float64), groups, wanted, reach
     )
     return rows, np.sqrt(far)
