@@ -60,6 +60,8 @@ def run(params: PickParams, progress: Progress = silent) -> PickReport:
     pool, labelled = _pool(items.frame, params)
     groups = read_groups(items.frame)
     pool, copies = _without_copies(pool, labelled, groups)
+    if "split" in items.frame.columns:  # what is measured with must not decide what is learnt from
+        labelled = labelled[(items.frame["split"] != "test").fill_null(True).to_numpy()[labelled]]
     blind = 0
     if params.method != "random":
         pool, labelled, blind = _with_vectors(items.frame, pool, labelled, params.embedding)
