@@ -9,6 +9,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 from jaxtyping import Float32, Int64
+from threadpoolctl import threadpool_limits
 
 from okulo.core.errors import BadInput
 from okulo.core.protocols import Progress
@@ -25,11 +26,14 @@ AT_ONCE = 256
 
 @contextmanager
 def _pool(workers: int) -> Iterator[ThreadPoolExecutor]:
-    """Threads of ours; OpenCV's own, which on small pictures only get in their way, rest until the end."""
+    """Threads of ours; OpenCV's and BLAS's own, which here only burn time, rest until the end."""
     before = cv2.getNumThreads()
     cv2.setNumThreads(1)
     try:
-        with ThreadPoolExecutor(workers, thread_name_prefix="okulo-dedup") as pool:
+        with (
+            threadpool_limits(1, "blas"),
+            ThreadPoolExecutor(workers, thread_name_prefix="okulo-dedup") as pool,
+        ):
             yield pool
     finally:
         cv2.setNumThreads(before)
