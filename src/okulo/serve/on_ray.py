@@ -33,6 +33,7 @@ from okulo.serve.wire import packed, unpack
 
 log = logging.getLogger("okulo.serve")
 APP = "okulo"
+VERB = "okulo serve --engine ray"
 CALL: ContextVar[Callable[[bytes], bytes]] = ContextVar("okulo_ray_call")
 """Sends a batch to post-processing and waits for its answer; set in a replica, and for what it begins."""
 SETTINGS = {"RAY_SERVE_ENABLE_HA_PROXY": "1", "RAY_SERVE_THROUGHPUT_OPTIMIZED": "1"}
@@ -114,8 +115,7 @@ class Network:
 
 def deployments(params: ServeParams, key: str) -> Any:
     """Describe the application: which deployments, how large, how many."""
-    from ray import serve
-
+    serve = need("ray.serve", extra="ray", verb=VERB)
     cores = params.workers or 1
     scaled = {"min_replicas": 1, "max_replicas": params.replicas, "downscale_delay_s": 60}
     inner = replace(params, workers=cores, decoders=params.decoders or cores, engine="onnxruntime")
@@ -152,7 +152,7 @@ def from_json(said: dict[str, Any]) -> ServeParams:
 
 def run(params: ServeParams) -> ServeReport:
     """Serve on Ray until SIGTERM or SIGINT: in a child process, so that this one's environment stays."""
-    need("ray", extra="ray", verb="okulo serve --engine ray")
+    need("ray", extra="ray", verb=VERB)
     if params.stage != "all" or params.jobs or params.post_url:
         raise BadInput("engine ray", "brings its own stages", hint="leave out --stage, --post-url and --jobs")
     for path in find_models(params.models).values():
@@ -218,9 +218,7 @@ def main(host: str, port: int) -> None:
     params, key = from_json(said), os.environ.pop(KEY_VARIABLE, "")
     stop = threading.Event()
     threading.Thread(target=_until_orphaned, args=(stop,), daemon=True).start()
-    import ray
-    from ray import serve
-
+    ray, serve = (need(each, extra="ray", verb=VERB) for each in ("ray", "ray.serve"))
     local: dict[str, Any] = (
         {} if "RAY_ADDRESS" in os.environ else {"include_dashboard": False, "_node_ip_address": host}
     )
@@ -237,7 +235,7 @@ def main(host: str, port: int) -> None:
         log.info("serving %s at http://%s:%d on Ray", ", ".join(params.models), host, port)
         stop.wait()
     finally:
-        serve.shutdown()  # type: ignore[no-untyped-call]  # Ray types half of itself
+        serve.shutdown()
         ray.shutdown()
 
 
