@@ -4,6 +4,7 @@ Plain child processes on pipes rather than a pool: they need no guarded `__main_
 are killed, and when a decoder crashes on a hostile file it is known which file that was.
 """
 
+import contextlib
 import json
 import subprocess
 import sys
@@ -107,4 +108,5 @@ class _Worker:
             child.wait()
             for pipe in (child.stdin, child.stdout):
                 if pipe is not None:
-                    pipe.close()
+                    with contextlib.suppress(BrokenPipeError):  # what it was still to be asked is of no use
+                        pipe.close()
