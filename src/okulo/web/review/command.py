@@ -105,11 +105,7 @@ def make_guard(params: ReviewParams, site: Site, listener: socket.socket) -> Gua
 
 
 def address(host: str, guard: Guard) -> str:
-    """What to open, the token in it.
-
-    >>> address("::1", Guard(None, True, "", 8100))  # doctest: +SKIP
-    'http://[::1]:8100/'
-    """
+    """What to open, the token in it."""
     name = socket.gethostname() if host in ("0.0.0.0", "::") else f"[{host}]" if ":" in host else host  # noqa: S104
     return f"http://{name}:{guard.port}/" + (f"?token={guard.token}" if guard.token else "")
 

@@ -69,7 +69,7 @@ def same_site(headers: Headers, host: str, *, reads: bool) -> bool:
 
     >>> same_site(Headers({"origin": "http://evil.example"}), "127.0.0.1:8", reads=False)
     False
-    >>> same_site(Headers({"origin": "http://127.0.0.1:8"}), "127.0.0.1:8", reads=False)
+    >>> same_site(Headers({"origin": "http://127.0.0.1:8"}), "127.0.0.1:8", reads=True)
     True
     """
     site = headers.get("sec-fetch-site", "none")
