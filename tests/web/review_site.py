@@ -184,10 +184,13 @@ class Review:
         with open_store(self.verdicts, create=False) as store:
             return store.current().select("path", "question", "answer", "value", "who").rows()
 
-    def wait_for(self, count: int, timeout_s: float = 10.0) -> list[tuple[Any, ...]]:
-        """What holds, as soon as it is this many."""
+    def wait_for(self, count: int, who: str = "", timeout_s: float = 10.0) -> list[tuple[Any, ...]]:
+        """What holds (by this person), as soon as it is this many."""
         until = time.monotonic() + timeout_s
-        while len(held := self.held()) != count and time.monotonic() < until:
+        while True:
+            held = [each for each in self.held() if not who or each[4] == who]
+            if len(held) == count or time.monotonic() > until:
+                break
             time.sleep(0.03)
         assert len(held) == count, held
         return held

@@ -159,7 +159,8 @@ def test_two_people_at_once_lose_nothing(review: Review, look_at: OpenReview) ->
     assert review.held() == [(WRONG[0], "label", "change", "dog", "ann")]
     bob.locator("body").press("k")  # having seen it, bob may say otherwise
     shown(bob, WRONG[1])
-    assert [each[2:] for each in review.wait_for(1)] == [("keep", "", "bob")]
+    assert [each[2:] for each in review.wait_for(1, "bob")] == [("keep", "", "bob")]
+    assert len(review.held()) == 1
     ann.keyboard.press("s")  # on the second; bob's page learns of it by itself
     expect(bob.locator("#others")).to_contain_text("ann decided on")
     expect(bob.locator(".verdict")).to_contain_text("✓ dog by ann")
