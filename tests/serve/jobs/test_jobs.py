@@ -345,3 +345,18 @@ def test_workers_on_postgresql_one_killed(
         assert (ended["state"], ended["done"], ended["failed"]) == ("done", 150, 0)
         check_all(results(server.url, id), 150)
     assert server.stop() == 0
+
+
+def peak_mb(server: Any) -> float:
+    lines = Path(f"/proc/{server.process.pid}/status").read_text().splitlines()
+    return next(int(line.split()[1]) / 1024 for line in lines if line.startswith("VmHWM"))
+
+
+def test_memory_stays_flat_however_long_the_form(start: Any, colours: Path, tmp_path: Path) -> None:
+    server = start(colours, "--jobs", tmp_path / "jobs.db", "--jobs-workers", 0)
+    httpx.post(server.url + "/jobs", files=form(1))
+    before, megabytes = peak_mb(server), bytes(8 << 20)
+    said = httpx.post(server.url + "/jobs", files=[("a", (str(i), megabytes)) for i in range(15)], timeout=60)
+    assert said.json()["bytes"] == 120 << 20
+    assert peak_mb(server) - before < 30
+    assert server.stop() == 0
