@@ -233,14 +233,15 @@ def test_kill_9_loses_nothing_and_doubles_nothing(start: Any, colours: Path, tmp
         "--post-threads",
     )
     server = start(*arguments)
-    job = httpx.post(server.url + "/jobs", files=form(60)).json()
-    while not 0 < httpx.get(f"{server.url}/jobs/{job['id']}").json()["done"] < 60:
+    job = httpx.post(server.url + "/jobs", files=form(200)).json()
+    while (done := httpx.get(f"{server.url}/jobs/{job['id']}").json()["done"]) == 0:
         time.sleep(0.02)
+    assert done < 200  # in the middle of it
     kill(server)
     server = start(*arguments)
     ended = until_ended(server.url, job["id"])
-    assert (ended["state"], ended["done"], ended["failed"]) == ("done", 60, 0)
-    check_all(results(server.url, job["id"]), 60)
+    assert (ended["state"], ended["done"], ended["failed"]) == ("done", 200, 0)
+    check_all(results(server.url, job["id"]), 200)
     assert server.stop() == 0
     assert "Traceback" not in server.log.read_text()
 
