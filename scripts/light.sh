@@ -14,7 +14,7 @@ full=$PWD/${BIN:-.venv/bin}
 "${PYTHON:-python3}" -m venv "$work/venv"
 "$work/venv/bin/python" -m pip install --quiet --disable-pip-version-check -c constraints.txt .
 cd "$work"  # away from the checkout: what runs now is the installed package
-PATH=$work/venv/bin
+PATH=$work/venv/bin:/usr/bin:/bin
 for module in torch torchvision timm; do
     if python -c "import $module" 2> /dev/null; then
         echo "light: $module is installed, this proves nothing" >&2
@@ -34,5 +34,5 @@ set +e
 okulo train items.parquet -o run2 --quiet 2> refused.txt
 code=$?
 set -e
-/bin/grep -q "okulo\[train\]" refused.txt && [ $code = 2 ]
+grep -q "okulo\[train\]" refused.txt && [ $code = 2 ]
 echo "light: the torch-free commands work without torch, and train says what to install"
