@@ -51,7 +51,8 @@ def plant_digits(
     )
     if files:
         for path, image in zip(frame["path"], images):
-            grey = np.repeat((image * 15.9).astype(np.uint8)[:, :, None], 3, axis=2)
+            large = np.kron(image * 15.9, np.ones((4, 4))).astype(np.uint8)
+            grey = np.repeat(large[:, :, None], 3, axis=2)
             (folder / path).write_bytes(encode_png(grey))
     write_items(Items(frame, folder), folder / "items.parquet")
     return Planted(folder / "items.parquet", truth, given != target)

@@ -11,6 +11,9 @@ from okulo.core.errors import need
 from okulo.core.protocols import Progress, silent
 from okulo.curate.audit_labels import KINDS, AuditParams, AuditReport, run
 
+ENOUGH = 0.99
+"""Depths of the queue that bring no more are not shown."""
+
 
 def show(report: AuditReport, console: Console) -> None:
     """Print how many labels may be wrong, what looking brings, what was found, and what to do next."""
@@ -47,6 +50,8 @@ def _expected(report: AuditReport) -> Table:
     )
     for depth, found, share in report.expected:
         table.add_row(f"{depth:,}", f"{found:,.0f}", f"{share:.0%}")
+        if share >= ENOUGH:
+            break
     return table
 
 

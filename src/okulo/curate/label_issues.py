@@ -18,7 +18,7 @@ from jaxtyping import Float, Float64, Int64
 
 SLACK = 1e-6
 """A probability this little below its class's threshold still counts (rounding)."""
-FLOOR = 0.1
+FLOOR = 0.05
 """Hardly tells probabilities apart below this: an out-of-fold model cannot know them so well."""
 
 
@@ -87,7 +87,7 @@ def doubt(
     `log(best other + floor) - log(given + floor)`.
 
     >>> doubt(np.array([[0.99, 0.01], [0.5, 0.5], [0.01, 0.99]]), np.array([0, 0, 0])).round(1)
-    array([-2.3,  0. ,  2.3])
+    array([-2.9,  0. ,  2.9])
     """
     rows = np.arange(len(given))
     own = probabilities[rows, given].astype(np.float64)
