@@ -1,0 +1,1 @@
+"""Triangle meshes as arrays: neighbours, normals, filters, noise, shapes; compiled, on all cores."""
