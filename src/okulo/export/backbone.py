@@ -13,7 +13,7 @@ from okulo.export.parity import Parity
 from okulo.export.write import write
 from okulo.nets.bundle import Bundle
 from okulo.nets.gem import GemBackbone
-from okulo.nets.timm_backbone import create, data_settings, load_backbone
+from okulo.nets.timm_backbone import data_settings, fetch_pretrained, load_backbone
 
 
 @dataclass(frozen=True)
@@ -89,15 +89,7 @@ def _fill(
     if packaged is not None:
         load_backbone(network.backbone, _installed(packaged))
         return f"{packaged.package} {version(packaged.package)} (PyPI)", packaged.licence
-    try:
-        network.backbone.load_state_dict(create(model, pretrained=True).state_dict())
-    except BadInput:
-        raise
-    except Exception as error:  # the hub's client raises many kinds when there is no network
-        reason = str(error).partition("\n")[0][:120]
-        raise BadInput(
-            f"weights of {model}", f"cannot be fetched ({reason})", hint="give --weights FILE"
-        ) from error
+    fetch_pretrained(network.backbone, model, hint="give --weights FILE")
     return f"timm {model}", ""
 
 

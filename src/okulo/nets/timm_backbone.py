@@ -53,16 +53,16 @@ def data_settings(model: str) -> Mapping[str, Any]:
     return {"input_size": said.input_size, "mean": said.mean, "std": said.std, "fixed": fixed}
 
 
-def fetch_pretrained(network: TimmClassifier, model: str) -> None:
-    """Fill the backbone with timm's published weights; BadInput where they cannot be fetched."""
+def fetch_pretrained(backbone: nn.Module, model: str, hint: str = "give --weights-file") -> None:
+    """Fill a backbone with timm's published weights; BadInput where they cannot be fetched."""
     try:
-        network.backbone.load_state_dict(create(model, pretrained=True).state_dict())
+        backbone.load_state_dict(create(model, pretrained=True).state_dict())
     except BadInput:
         raise
     except Exception as error:  # the hub's client raises many kinds when there is no network
         reason = str(error).partition("\n")[0][:120]
         raise BadInput(
-            f"pretrained weights of {model}", f"cannot be fetched ({reason})", hint="give --weights-file"
+            f"pretrained weights of {model}", f"cannot be fetched ({reason})", hint=hint
         ) from error
 
 

@@ -165,7 +165,7 @@ def start_network(params: ClassifyParams, architecture: dict[str, Any]) -> nn.Mo
     if params.pretrained:
         if not isinstance(network, TimmClassifier):
             raise BadInput("pretrained", f"there are no published weights of {params.backbone}")
-        fetch_pretrained(network, architecture["model"])
+        fetch_pretrained(network.backbone, architecture["model"])
     return network
 
 
