@@ -8,7 +8,8 @@ from okulo.cli.command import command
 from okulo.cli.open_model import open_model
 from okulo.core.protocols import Progress
 from okulo.evaluate.figures import Effect
-from okulo.evaluate.measure import SHARES, EvaluateParams, EvaluateReport, run
+from okulo.evaluate.measure import SHARES, EvaluateParams, run
+from okulo.evaluate.outcome import EvaluateReport
 from okulo.evaluate.words import count, num, pct
 
 WORST_CLASSES = 5

@@ -8,24 +8,25 @@ import polars as pl
 
 from okulo import __version__
 from okulo.core.errors import BadInput
-from okulo.core.model import ModelInfo, Threshold
+from okulo.core.model import ModelInfo
 from okulo.core.nouns import Findings
 from okulo.core.params import Params, param
 from okulo.core.protocols import Answer, Image, Predictor, Progress, silent
 from okulo.core.table import Items, fingerprint
 from okulo.evaluate.answers import Answers, answer_columns, ask, check_classifier
-from okulo.evaluate.figures import Effect, Figures, curve_of, effect, measure
+from okulo.evaluate.figures import Figures, curve_of, effect, measure
+from okulo.evaluate.outcome import Coverage, EvaluateReport, Wrong
+from okulo.evaluate.report import page
 from okulo.evaluate.rules import best_trade, refuse_share, threshold_at
 from okulo.evaluate.source import ALL, leaks, pick
 from okulo.io.files import write_json, write_text
 from okulo.io.tables import read_items, write_items
-from okulo.metrics.reject import RejectCurve
+from okulo.metrics.reject import thin
 
 SHARES = (0.05, 0.1, 0.2, 0.3)
 """Refused shares that the report lists."""
 
 FEW = 100
-CURVE_POINTS = 400
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,58 +50,6 @@ class EvaluateParams(Params):
     seed: int = param(0, help="of the bootstrap's resamples", low=0)
 
 
-@dataclass(frozen=True, kw_only=True)
-class Coverage:
-    """What became of the items."""
-
-    items: int
-    measured: int
-    unreadable: int
-    unlabelled: int
-    unknown_label: int
-    """Items with a label that is not among the model's classes; none of these is in the figures."""
-    unknown_refused: int
-    """How many of them the threshold refuses."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Wrong:
-    """One wrong answer."""
-
-    path: str
-    label: str
-    best: str
-    confidence: float
-
-
-@dataclass(frozen=True, kw_only=True)
-class EvaluateReport:
-    """What `okulo evaluate` found; the page is drawn from this."""
-
-    model: Path
-    name: str
-    items: Path
-    data: str
-    """Fingerprint of the whole table."""
-    split: str
-    classes: tuple[str, ...]
-    coverage: Coverage
-    figures: Figures
-    curve: RejectCurve
-    threshold: Threshold | None
-    at_threshold: Effect | None
-    suggested: Effect | None
-    """The best trade on this data; None without an error."""
-    useful: tuple[Effect, ...]
-    """The thresholds that refuse 5, 10, 20, 30 % here."""
-    worst: tuple[Wrong, ...]
-    findings: Findings
-    warnings: tuple[str, ...]
-    versions: dict[str, str]
-    page: Path
-    predictions: Path
-
-
 @dataclass(frozen=True)
 class _Sorted:
     """The answers that can be measured: their place in the table, truth and probabilities."""
@@ -119,8 +68,6 @@ def run(
     progress: Progress = silent,
 ) -> EvaluateReport:
     """Measure, and write `report.html`, `report.json` and `predictions.parquet` into the output folder."""
-    from okulo.evaluate.report import page  # here: it needs Jinja
-
     check_classifier(info)
     items = read_items(params.items)
     _check_labels(items, info)
@@ -262,21 +209,6 @@ def _warnings(
     if figures.n < FEW:
         said.append(f"Only {figures.n} items were measured: mind how wide the intervals are.")
     return tuple(said)
-
-
-def thin(curve: RejectCurve, most: int = CURVE_POINTS) -> RejectCurve:
-    """Keep at most `most` rows, evenly over the answers kept; the first and the last stay.
-
-    >>> from okulo.metrics.reject import reject_curve
-    >>> whole = reject_curve(np.linspace(0, 1, 1000), np.ones(1000, bool))
-    >>> len(thin(whole, 5).threshold), thin(whole, 5).answers
-    (5, array([1000,  750,  500,  250,    1]))
-    """
-    if len(curve.threshold) <= most:
-        return curve
-    wanted = np.linspace(curve.answers[0], curve.answers[-1], most)
-    rows = np.unique(np.searchsorted(-curve.answers, -wanted))
-    return RejectCurve(curve.threshold[rows], curve.answers[rows], curve.errors[rows])
 
 
 def _thinned(report: EvaluateReport) -> EvaluateReport:

@@ -14,9 +14,10 @@ from okulo.core.errors import BadInput
 from okulo.core.table import Items
 from okulo.evaluate import svg
 from okulo.evaluate.figures import Effect, recall_intervals
-from okulo.evaluate.measure import EvaluateReport, Wrong, thin
+from okulo.evaluate.outcome import EvaluateReport, Wrong
 from okulo.evaluate.words import count, num, pct
 from okulo.io.images import encode_jpeg, read_image
+from okulo.metrics.reject import thin
 
 THUMB_PX = 160
 PAGE_POINTS = 200

@@ -105,3 +105,17 @@ def best_area_under_risk(n: int, errors: int) -> float:
         return float("nan")
     rank = np.arange(1, n + 1)
     return float(np.mean(np.maximum(rank - (n - errors), 0) / rank))
+
+
+def thin(curve: RejectCurve, most: int = 400) -> RejectCurve:
+    """Keep at most `most` rows, evenly over the answers kept; the first and the last stay.
+
+    >>> whole = reject_curve(np.linspace(0, 1, 1000), np.ones(1000, bool))
+    >>> len(thin(whole, 5).threshold), thin(whole, 5).answers
+    (5, array([1000,  750,  500,  250,    1]))
+    """
+    if len(curve.threshold) <= most:
+        return curve
+    wanted = np.linspace(curve.answers[0], curve.answers[-1], most)
+    rows = np.unique(np.searchsorted(-curve.answers, -wanted))
+    return RejectCurve(curve.threshold[rows], curve.answers[rows], curve.errors[rows])
