@@ -4,8 +4,10 @@ import numba
 import numpy as np
 from numba import prange
 
+from okulo.algo.mesh.compiled import compiled, either
 
-@numba.njit(nogil=True, cache=True)
+
+@compiled
 def edges_of_vertices(quads, count):  # type: ignore[no-untyped-def]  # compiled by numba for its types
     """List, for each vertex, the edges it has a part in, as 4 · edge + place."""
     start = np.zeros(count + 1, np.int64)
@@ -40,7 +42,7 @@ def _area(vertices, at, a, b):  # type: ignore[no-untyped-def]
     return np.sqrt(max(square, 0.0)) + 1e-300
 
 
-@numba.njit(nogil=True, cache=True, parallel=True)
+@either
 def edge_operator(vertices, quads, area_based):  # type: ignore[no-untyped-def]
     """Coefficients of p1…p4 (He & Schaefer 2013, equations 5 and 6): 0 on a flat pair of triangles."""
     out = np.empty((len(quads), 4))
@@ -63,7 +65,7 @@ def edge_operator(vertices, quads, area_based):  # type: ignore[no-untyped-def]
     return out
 
 
-@numba.njit(nogil=True, cache=True, parallel=True)
+@either
 def apply_edges(vertices, quads, weights):  # type: ignore[no-untyped-def]
     """Sum weights × points over each edge's four points."""
     out = np.empty((len(quads), 3))
@@ -78,7 +80,7 @@ def apply_edges(vertices, quads, weights):  # type: ignore[no-untyped-def]
     return out
 
 
-@numba.njit(nogil=True, cache=True, parallel=True)
+@either
 def gather(values, weights, start, places):  # type: ignore[no-untyped-def]
     """The transpose of `apply_edges`: each vertex sums what its edges hold."""
     out = np.zeros((len(start) - 1, 3))
@@ -92,7 +94,7 @@ def gather(values, weights, start, places):  # type: ignore[no-untyped-def]
     return out
 
 
-@numba.njit(nogil=True, cache=True, parallel=True)
+@either
 def bend(points, quads, weights, alpha, beta):  # type: ignore[no-untyped-def]
     """First half of the product with the system's matrix: what each edge says of these points."""
     sharp = np.empty((len(quads), 3))
@@ -108,7 +110,7 @@ def bend(points, quads, weights, alpha, beta):  # type: ignore[no-untyped-def]
     return sharp, even
 
 
-@numba.njit(nogil=True, cache=True, parallel=True)
+@either
 def unbend(points, sharp, even, weights, start, places):  # type: ignore[no-untyped-def]
     """Second half: points + Dᵀ sharp + Rᵀ even."""
     out = np.empty_like(points)
@@ -126,7 +128,7 @@ def unbend(points, sharp, even, weights, start, places):  # type: ignore[no-unty
     return out
 
 
-@numba.njit(nogil=True, cache=True, parallel=True)
+@either
 def diagonal(weights, start, places, alpha, beta):  # type: ignore[no-untyped-def]
     """The matrix's diagonal, for preconditioning."""
     out = np.ones(len(start) - 1)

@@ -4,8 +4,10 @@ import numba
 import numpy as np
 from numba import prange
 
+from okulo.algo.mesh.compiled import either
 
-@numba.njit(nogil=True, cache=True, parallel=True)
+
+@either
 def closeness(centres, areas, ring_start, ring, reach):  # type: ignore[no-untyped-def]  # compiled by numba for its types
     """Weigh each neighbour by area × exp(-distance² / 2 reach²)."""
     weights = np.empty(len(ring), np.float32)
@@ -19,7 +21,7 @@ def closeness(centres, areas, ring_start, ring, reach):  # type: ignore[no-untyp
     return weights
 
 
-@numba.njit(nogil=True, cache=True, parallel=True)
+@either
 def joint_bilateral(normals, guide, areas, ring_start, ring, weights, sigma):  # type: ignore[no-untyped-def]
     """Average each normal with its neighbours': weights × exp(-|guide difference|² / 2 sigma²)."""
     out = np.zeros_like(normals)
@@ -45,7 +47,7 @@ def joint_bilateral(normals, guide, areas, ring_start, ring, weights, sigma):  #
     return out
 
 
-@numba.njit(nogil=True, cache=True, parallel=True)
+@either
 def patches(normals, areas, across, ring_start, ring):  # type: ignore[no-untyped-def]
     """Judge the patch of each face and its ring: how uneven it is (low: even), and its mean normal.
 
@@ -92,7 +94,7 @@ def patches(normals, areas, across, ring_start, ring):  # type: ignore[no-untype
     return uneven, mean
 
 
-@numba.njit(nogil=True, cache=True, parallel=True)
+@either
 def guidance(uneven, mean, ring_start, ring):  # type: ignore[no-untyped-def]
     """Give each face the mean normal of the evenest patch it belongs to."""
     guide = np.empty_like(mean)
@@ -106,7 +108,7 @@ def guidance(uneven, mean, ring_start, ring):  # type: ignore[no-untyped-def]
     return guide
 
 
-@numba.njit(nogil=True, cache=True, parallel=True)
+@either
 def follow(vertices, faces, normals, start, incident):  # type: ignore[no-untyped-def]
     """Move each vertex towards the planes of the faces around it (Sun 2007, equation 8), one step."""
     out = np.empty_like(vertices)
@@ -155,7 +157,7 @@ def _is_folded(vertices, faces, normals, f):  # type: ignore[no-untyped-def]
     return dot < 0.3 * np.sqrt(x * x + y * y + z * z)
 
 
-@numba.njit(nogil=True, cache=True, parallel=True)
+@either
 def unfold(vertices, faces, normals, border, start, incident):  # type: ignore[no-untyped-def]
     """Move the vertices of folded faces to their neighbours' mean, but only within the planes they lie in.
 

@@ -4,8 +4,10 @@ import numba
 import numpy as np
 from numba import prange
 
+from okulo.algo.mesh.compiled import compiled, either
 
-@numba.njit(nogil=True, cache=True)
+
+@compiled
 def on_border(faces, across, count):  # type: ignore[no-untyped-def]  # compiled by numba for its types
     """Tell which vertices lie on an edge that has not exactly two faces."""
     border = np.zeros(count, np.bool_)
@@ -33,7 +35,7 @@ def _cotangent(vertices, at, a, b):  # type: ignore[no-untyped-def]
     return min(max(dot / area, 0.01), 10.0) if area > 0 else 1.0
 
 
-@numba.njit(nogil=True, cache=True, parallel=True)
+@either
 def laplacian_step(vertices, faces, across, start, incident, border, amount, cotangent):  # type: ignore[no-untyped-def]
     """Move each vertex by `amount` of the way to its neighbours' mean; on a border, to the border's."""
     out = np.empty_like(vertices)
@@ -67,7 +69,7 @@ def laplacian_step(vertices, faces, across, start, incident, border, amount, cot
     return out
 
 
-@numba.njit(nogil=True, cache=True, parallel=True)
+@either
 def bilateral_vertex_step(vertices, normals, faces, start, incident, reach, sigma):  # type: ignore[no-untyped-def]
     """Move each vertex along its normal by the bilateral mean of its neighbours' heights (Fleishman 2003)."""
     out = np.empty_like(vertices)

@@ -4,10 +4,9 @@ import numba
 import numpy as np
 from numba import prange
 
-# ruff: noqa: D103, ANN001, ANN201
+from okulo.algo.mesh.compiled import compiled, either
 
-
-@numba.njit(nogil=True, cache=True)
+@compiled
 def faces_of_vertices(faces, count):  # type: ignore[no-untyped-def]  # compiled by numba for its types
     """List the faces around each vertex: `incident[start[v]:start[v + 1]]`, rising; a face counts once."""
     start = np.zeros(count + 1, np.int32)
@@ -40,7 +39,7 @@ def _has(faces, j, v):  # type: ignore[no-untyped-def]
     return faces[j, 0] == v or faces[j, 1] == v or faces[j, 2] == v
 
 
-@numba.njit(nogil=True, cache=True, parallel=True)
+@either
 def faces_across_edges(faces, start, incident):  # type: ignore[no-untyped-def]
     """Name the face across each edge (k to k + 1): -1 on a boundary, -2 where three or more meet."""
     across = np.full((len(faces), 3), -1, np.int32)
@@ -80,7 +79,7 @@ def _is_new(faces, start, i, k, j, most):  # type: ignore[no-untyped-def]
     return True
 
 
-@numba.njit(nogil=True, cache=True, parallel=True)
+@either
 def ring_sizes(faces, start, incident, most):  # type: ignore[no-untyped-def]
     """Count the faces that share a vertex with each face; vertices with more than `most` faces are left out."""
     sizes = np.zeros(len(faces), np.int32)
@@ -96,7 +95,7 @@ def ring_sizes(faces, start, incident, most):  # type: ignore[no-untyped-def]
     return sizes
 
 
-@numba.njit(nogil=True, cache=True, parallel=True)
+@either
 def fill_rings(faces, start, incident, most, ring_start, ring):  # type: ignore[no-untyped-def]
     """Write the faces that share a vertex with each face into `ring[ring_start[i]:ring_start[i + 1]]`."""
     for i in prange(len(faces)):
@@ -110,7 +109,7 @@ def fill_rings(faces, start, incident, most, ring_start, ring):  # type: ignore[
                         at += 1
 
 
-@numba.njit(nogil=True, cache=True, parallel=True)
+@either
 def shape_of_faces(vertices, faces):  # type: ignore[no-untyped-def]
     """Unit normals (0 where the area is 0), areas and centroids."""
     normals = np.zeros((len(faces), 3))

@@ -1,0 +1,1 @@
+"""Mesh denoising: noise goes, edges stay."""
