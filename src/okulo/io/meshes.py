@@ -36,7 +36,9 @@ def read_mesh(path: Path) -> Mesh:
         loaded = trimesh.load_scene(str(path), process=False).to_geometry()
     except Exception as error:  # trimesh raises whatever its parsers stumble on
         reason = " ".join(str(error).split())[:120] or type(error).__name__
-        raise BadInput(str(path), f"is no {path.suffix[1:].upper()} mesh, or only part of one ({reason})") from error
+        raise BadInput(
+            str(path), f"is no {path.suffix[1:].upper()} mesh, or only part of one ({reason})"
+        ) from error
     return _checked(path, loaded)
 
 
@@ -50,7 +52,9 @@ def _checked(path: Path, loaded: object) -> Mesh:
         raise BadInput(str(path), "holds no mesh: neither points nor faces")
     bad = ~np.isfinite(vertices).all(axis=1)
     if bad.any():
-        raise BadInput(str(path), f"{int(bad.sum()):,} vertices are not finite, the first is {int(bad.argmax())}")
+        raise BadInput(
+            str(path), f"{int(bad.sum()):,} vertices are not finite, the first is {int(bad.argmax())}"
+        )
     if not 0 <= int(faces.min()) <= int(faces.max()) < len(vertices):
         raise BadInput(
             str(path), wanted=f"faces of {len(vertices):,} vertices", got=f"{faces.min()} to {faces.max()}"

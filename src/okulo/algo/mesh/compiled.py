@@ -1,5 +1,6 @@
 """Kernels compiled twice: for one core, and for all of them where there is enough to do."""
 
+import threading
 import types
 from collections.abc import Callable
 from typing import Any
@@ -22,7 +23,11 @@ def either(function: Callable[..., Any]) -> "Either":
 
 
 class Either:
-    """A kernel in two forms, `serial` and `parallel`; called, it takes the one that suits its first argument."""
+    """A kernel in two forms, `serial` and `parallel`; called, it takes the one that suits its first argument.
+
+    Off the main thread it is the serial one: not every threading layer of numba may be entered twice at once,
+    and who starts threads has shared the cores out already.
+    """
 
     def __init__(self, function: Callable[..., Any]) -> None:
         self.__doc__ = function.__doc__
@@ -33,7 +38,8 @@ class Either:
 
     def __call__(self, first: Any, *others: Any) -> Any:
         """Run it."""
-        return (self.parallel if len(first) >= ENOUGH else self.serial)(first, *others)
+        alone = threading.current_thread() is threading.main_thread()
+        return (self.parallel if alone and len(first) >= ENOUGH else self.serial)(first, *others)
 
 
 def _compile(function: Callable[..., Any], parallel: bool) -> Callable[..., Any]:

@@ -29,7 +29,9 @@ def angles_deg(a: Float64[np.ndarray, "n 3"], b: Float64[np.ndarray, "n 3"]) -> 
 def normal_errors_deg(mesh: Mesh, truth: Mesh) -> Float64[np.ndarray, " f"]:
     """Angle between each face's normal and that of the same face of the truth; faces without area count 0."""
     if mesh.faces.shape != truth.faces.shape or not np.array_equal(mesh.faces, truth.faces):
-        raise BadInput("truth", "has other faces than the mesh", hint="errors of normals are taken face by face")
+        raise BadInput(
+            "truth", "has other faces than the mesh", hint="errors of normals are taken face by face"
+        )
     mine, true = (face_shapes(each.vertices, each.faces).normals for each in (mesh, truth))
     known = mine.any(axis=1) & true.any(axis=1)
     return np.where(known, angles_deg(mine, true), 0.0)

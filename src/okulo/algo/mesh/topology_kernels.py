@@ -6,6 +6,7 @@ from numba import prange
 
 from okulo.algo.mesh.compiled import compiled, either
 
+
 @compiled
 def faces_of_vertices(faces, count):  # type: ignore[no-untyped-def]  # compiled by numba for its types
     """List the faces around each vertex: `incident[start[v]:start[v + 1]]`, rising; a face counts once."""

@@ -22,7 +22,7 @@ from okulo.algo.mesh.topology import (
     volume,
 )
 from okulo.apps.mesh.auto import Choice, candidates, choose
-from okulo.apps.mesh.methods import Recipe, apply
+from okulo.algo.mesh.methods import Recipe, apply
 from okulo.apps.mesh.params import LEARNED, DenoiseParams, DenoiseReport
 from okulo.apps.mesh.preview import change_deg, write_preview
 from okulo.core.errors import BadInput
@@ -103,9 +103,7 @@ def _truth(
 
 def decide(params: DenoiseParams, noisy: Mesh, near: Topology, progress: Progress) -> Choice:
     """Take the recipe that was asked for, or let `auto` choose one."""
-    given = {
-        name: getattr(params, name) for name in ("sigma", "iterations", "strength", "reach", "follow")
-    }
+    given = {name: getattr(params, name) for name in ("sigma", "iterations", "strength", "reach", "follow")}
     if params.method != "auto":
         if params.method == LEARNED:
             if any(value is not None for value in given.values()):

@@ -21,7 +21,9 @@ MOST_FACES = 1_000_000
 def check_built() -> None:
     """Raise BadInput if `make web` has not put three.js into this installation."""
     if not files("okulo").joinpath(*VIEWER).is_file():
-        raise BadInput("page", "the mesh viewer is not built into this installation", hint="run `make web` (needs npm)")
+        raise BadInput(
+            "page", "the mesh viewer is not built into this installation", hint="run `make web` (needs npm)"
+        )
 
 
 def write_page(
@@ -73,9 +75,7 @@ def pack(before: Mesh, after: Mesh) -> dict[str, Any]:
     """
     both = np.concatenate([before.vertices, after.vertices])
     low, size = both.min(axis=0), float(np.ptp(both, axis=0).max()) or 1.0
-    steps = [
-        np.round((mesh.vertices - low) / size * 65535).astype("<u2") for mesh in (before, after)
-    ]
+    steps = [np.round((mesh.vertices - low) / size * 65535).astype("<u2") for mesh in (before, after)]
     return {
         "before": _text(steps[0]),
         "after": _text(steps[1]),

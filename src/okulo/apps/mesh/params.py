@@ -7,7 +7,7 @@ from typing import Any
 from okulo.algo.mesh.measure import MeshErrors
 from okulo.algo.mesh.noise import NOISE
 from okulo.algo.mesh.topology import Defects
-from okulo.apps.mesh.methods import METHODS
+from okulo.algo.mesh.methods import METHODS
 from okulo.core.params import Params, param
 
 LEARNED = "learned"
@@ -31,7 +31,9 @@ class DenoiseParams(Params):
     iterations: int | None = param(None, help="how often the filter is applied", low=0, high=10_000)
     strength: float | None = param(None, help="how much; its meaning is the method's", low=0, high=1e6)
     reach: float | None = param(None, help="spatial sigma, in mean distances of neighbours", low=0.1, high=10)
-    follow: int | None = param(None, help="steps of the vertices that follow filtered normals", low=0, high=10_000)
+    follow: int | None = param(
+        None, help="steps of the vertices that follow filtered normals", low=0, high=10_000
+    )
     keep_volume: bool = param(False, help="scale each closed component back to the volume it had")
     preview: Path | None = param(None, help="PNG: before, after, and a heat map of what changed")
     page: Path | None = param(None, help="HTML page to turn the mesh in a browser, before and after")

@@ -112,7 +112,9 @@ METHODS = {
     ),
     "taubin": Method("Taubin's λ|μ smoothing", {"iterations": 10, "strength": 0.5}, _taubin),
     "bilateral-vertex": Method(
-        "bilateral filter of vertices (Fleishman 2003)", {"sigma": 0.3, "iterations": 5, "reach": 1.0}, _vertex
+        "bilateral filter of vertices (Fleishman 2003)",
+        {"sigma": 0.3, "iterations": 5, "reach": 1.0},
+        _vertex,
     ),
     "bilateral": Method(
         "bilateral normal filtering, local (Zheng 2011)",

@@ -1,0 +1,165 @@
+"""What each learned method takes of a described mesh, in pieces that fit into memory."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Bool, Float32, Float64, Int64
+
+from okulo.algo.mesh.feed_kernels import (
+    cluster_links,
+    clusters,
+    grow_patches,
+    padded_rings,
+    patch_links,
+    voxels,
+)
+from okulo.algo.mesh.normals import neighbour_distance
+from okulo.algo.mesh.topology import Topology, face_shapes, topology
+from okulo.core.nouns import Mesh
+
+ROWS = 16_384
+"""Faces in one piece."""
+
+RING = 12
+HALO = 8
+"""Rings of faces around a piece of the graph that are shown but not answered for."""
+
+PATCH = 64
+LINKS = 8
+SIDE = 8
+CELL = 0.8
+"""Side of a voxel, in mean distances between neighbouring faces."""
+
+
+@dataclass(frozen=True)
+class Described:
+    """A mesh and what the filters say of it."""
+
+    mesh: Mesh
+    near: Topology
+    normals: Float32[np.ndarray, "f k 3"]
+    surface: Float32[np.ndarray, " s"]
+
+
+@dataclass(frozen=True)
+class Feed:
+    """One piece: the network's inputs; its answer row i is for face `faces[i]`, and counts if `counts[i]`."""
+
+    inputs: dict[str, np.ndarray]
+    faces: Int64[np.ndarray, " n"]
+    counts: Bool[np.ndarray, " n"]
+
+
+def face_feeds(said: Described) -> Iterator[Feed]:
+    """Faces by themselves."""
+    for first in range(0, len(said.normals), ROWS):
+        rows = np.arange(first, min(first + ROWS, len(said.normals)))
+        yield Feed(
+            {"described": said.normals[rows], "surface": said.surface}, rows, np.ones(len(rows), np.bool_)
+        )
+
+
+def graph_feeds(said: Described) -> Iterator[Feed]:
+    """Pieces of the facet graph with their surroundings, and the same once coarser."""
+    count = len(said.normals)
+    if count <= 2 * ROWS:
+        yield _graph_feed(said, np.arange(count), np.ones(count, np.bool_))
+        return
+    order = _along_a_curve(face_shapes(said.mesh.vertices, said.mesh.faces).centres)
+    for first in range(0, count, ROWS):
+        core = np.zeros(count, np.bool_)
+        core[order[first : first + ROWS]] = True
+        shown = core
+        for _ in range(HALO):
+            grown = shown.copy()
+            across = said.near.across[shown]
+            grown[across[across >= 0]] = True
+            shown = grown
+        rows = np.flatnonzero(shown)
+        yield _graph_feed(said, rows, core[rows])
+
+
+def _graph_feed(said: Described, rows: Int64[np.ndarray, " n"], counts: Bool[np.ndarray, " n"]) -> Feed:
+    near = said.near
+    if len(rows) < len(said.normals):
+        near = topology(Mesh(said.mesh.vertices, np.ascontiguousarray(said.mesh.faces[rows])))
+    parent, members = clusters(near.across)
+    inputs = {
+        "described": said.normals[rows],
+        "surface": said.surface,
+        "ring": padded_rings(near.ring_start, near.ring, RING),
+        "parent": parent,
+        "members": members,
+        "coarse": cluster_links(parent, members, near.across, RING),
+    }
+    return Feed(inputs, rows, counts)
+
+
+def _along_a_curve(points: Float64[np.ndarray, "n 3"]) -> Int64[np.ndarray, " n"]:
+    """Order points so that near ones stay together: by the interleaved bits of their cells (Morton)."""
+    low, size = points.min(axis=0), float(np.ptp(points, axis=0).max()) or 1.0
+    cells = ((points - low) / size * 1023).astype(np.int64)
+    key = np.zeros(len(points), np.int64)
+    for bit in range(10):
+        for axis in range(3):
+            key |= ((cells[:, axis] >> bit) & 1) << (3 * bit + axis)
+    return np.argsort(key, kind="stable")
+
+
+def patch_feeds(said: Described) -> Iterator[Feed]:
+    """Overlapping patches of `PATCH` faces; a face's answers in several patches are averaged."""
+    near = said.near
+    patches, real = grow_patches(near.ring_start, near.ring, PATCH, len(said.normals))
+    for first in range(0, len(patches), ROWS // PATCH):
+        chosen, held = patches[first : first + ROWS // PATCH], real[first : first + ROWS // PATCH]
+        links = patch_links(chosen, held, near.ring_start, near.ring, LINKS)
+        inputs = {"described": said.normals[chosen], "surface": said.surface, "links": links}
+        yield Feed(inputs, chosen.reshape(-1), (np.arange(PATCH) < held[:, None]).reshape(-1))
+
+
+def voxel_feeds(said: Described) -> Iterator[Feed]:
+    """Faces with a grid of what lies around each."""
+    for first in range(0, len(said.normals), ROWS // 4):
+        rows = np.arange(first, min(first + ROWS // 4, len(said.normals)))
+        yield voxel_feed(said, rows)
+
+
+def voxel_feed(said: Described, rows: Int64[np.ndarray, " n"]) -> Feed:
+    """Make the grids of some faces, in the frames of their normal tensors."""
+    shapes = face_shapes(said.mesh.vertices, said.mesh.faces)
+    cell = CELL * neighbour_distance(shapes, said.near)
+    areas = shapes.areas / (float(shapes.areas.mean()) or 1.0)
+    frames = tensor_frames(said, rows, shapes.normals, areas)
+    grids = voxels(
+        rows, frames, shapes.centres, areas, shapes.normals, said.near.ring_start, said.near.ring, cell, SIDE
+    )
+    inputs = {"described": said.normals[rows], "surface": said.surface, "volume": grids}
+    return Feed(inputs, rows, np.ones(len(rows), np.bool_))
+
+
+def tensor_frames(
+    said: Described,
+    rows: Int64[np.ndarray, " n"],
+    normals: Float64[np.ndarray, "f 3"],
+    areas: Float64[np.ndarray, " f"],
+) -> Float64[np.ndarray, "n 3 3"]:
+    """Eigenvectors of each face's normal tensor (Σ area n nᵀ over its ring): rows are x, y, and outwards z."""
+    near = padded_rings(said.near.ring_start, said.near.ring, RING)[rows]
+    around = np.concatenate([near, rows[:, None]], axis=1)
+    tensors = np.einsum("ij,ijk,ijl->ikl", areas[around], normals[around], normals[around])
+    _, vectors = np.linalg.eigh(tensors + 1e-12 * np.eye(3))
+    frames = vectors.transpose(0, 2, 1)
+    mean = np.einsum("ij,ijk->ik", areas[around], normals[around])
+    frames[:, 2] *= np.where(np.einsum("ij,ij->i", frames[:, 2], mean) < 0, -1.0, 1.0)[:, None]
+    frames[:, 1] = np.cross(frames[:, 2], frames[:, 0])
+    return frames
+
+
+FEEDS: dict[str, Callable[[Described], Iterator[Feed]]] = {
+    "cascade": face_feeds,
+    "graph": graph_feeds,
+    "patch": patch_feeds,
+    "guide": voxel_feeds,
+}
+"""The learned methods' names, and what each takes."""

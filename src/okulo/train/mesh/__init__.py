@@ -1,0 +1,1 @@
+"""Training of learned mesh denoisers on pairs a simulator makes."""
