@@ -13,7 +13,8 @@ from rich.markup import escape
 from okulo.cli.command import command
 from okulo.core.errors import BadInput, need
 from okulo.core.protocols import Progress
-from okulo.curate.embed import Embedded, Embedder, EmbedParams, EmbedReport, run
+from okulo.core.vectors import Embedded, Embedder
+from okulo.curate.embed import EmbedParams, EmbedReport, run
 
 if TYPE_CHECKING:
     from okulo.curate.embed_ray import Worker

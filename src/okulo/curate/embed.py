@@ -3,7 +3,7 @@
 import hashlib
 import shutil
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import islice
@@ -11,13 +11,13 @@ from pathlib import Path
 
 import numpy as np
 import polars as pl
-from jaxtyping import Float32
 
 from okulo.core.errors import BadInput
 from okulo.core.nouns import Findings
 from okulo.core.params import Params, param
 from okulo.core.protocols import Progress, silent
 from okulo.core.table import Items
+from okulo.core.vectors import Embedded, Embedder
 from okulo.curate.descriptor import LENGTH, describe
 from okulo.io.files import read_json, write_aside, write_json
 from okulo.io.images import decode
@@ -43,23 +43,6 @@ class EmbedParams(Params):
     batch: int = param(32, help="pictures in a batch", low=1, high=4096)
     workers: int | None = param(None, help="threads, or Ray's actors (default: one a core)", low=1, high=4096)
     replace: bool = param(False, help="replace the column if the table has it already")
-
-
-@dataclass(frozen=True)
-class Embedded:
-    """What one file gave: its vector, or why there is none."""
-
-    vector: Float32[np.ndarray, " d"] | None
-    error: str | None = None
-
-
-@dataclass(frozen=True)
-class Embedder:
-    """Gives vectors for files, in order; `name` changes whenever the vectors would."""
-
-    name: str
-    length: int
-    embed: Callable[[Sequence[str]], Iterator[Embedded]]
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 
 from okulo.core.errors import need
-from okulo.curate.embed import CHUNK, Embedded, Embedder
+from okulo.core.vectors import Embedded, Embedder
+from okulo.curate.embed import CHUNK
 
 Worker = Callable[[Sequence[bytes]], list[Embedded]]
 """Answers pictures' bytes; made once in each actor."""

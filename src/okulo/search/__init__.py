@@ -1,0 +1,1 @@
+"""Find the pictures most like one: indexes, query expansion, re-ranking."""
