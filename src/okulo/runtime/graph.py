@@ -4,12 +4,13 @@ import json
 from collections.abc import Iterable
 from pathlib import Path
 
+import numpy as np
 import onnx
 from google.protobuf.message import DecodeError  # type: ignore[import-untyped]
-from onnx import GraphProto, ModelProto, NodeProto, TensorProto, ValueInfoProto
+from onnx import GraphProto, ModelProto, NodeProto, TensorProto, ValueInfoProto, numpy_helper
 
 from okulo.core.errors import BadInput
-from okulo.core.model import OUTPUTS, ModelInfo
+from okulo.core.model import CANDIDATES, OUTPUTS, OVERLAP, THRESHOLD, ModelInfo
 from okulo.io.files import write_aside
 
 PREFIX = "okulo."
@@ -21,6 +22,16 @@ MAX_BYTES = 2**31 - 1
 
 def read_model(path: Path) -> ModelProto:
     """Read and check a model file; one that is none, or is unsafe, is BadInput that names the file."""
+    model = read_graph(path)
+    try:
+        check_model(model)
+        return model
+    except BadInput as error:
+        raise BadInput(str(path), str(error)) from error
+
+
+def read_graph(path: Path) -> ModelProto:
+    """Read an ONNX file, unchecked; one that is none is BadInput that names the file."""
     path = Path(path)
     try:
         size = path.stat().st_size
@@ -30,16 +41,11 @@ def read_model(path: Path) -> ModelProto:
             )
         if size > MAX_BYTES:
             raise BadInput(str(path), wanted="a model file of less than 2 GB", got=f"{size:,} bytes")
-        model = onnx.load_model_from_string(path.read_bytes())
+        return onnx.load_model_from_string(path.read_bytes())
     except OSError as error:
         raise BadInput(str(path), f"cannot be read ({error.strerror})") from error
     except DecodeError as error:
         raise BadInput(str(path), "is no ONNX file, or only part of one", hint=_mend(path)) from error
-    try:
-        check_model(model)
-        return model
-    except BadInput as error:
-        raise BadInput(str(path), str(error)) from error
 
 
 def _mend(path: Path) -> str:
@@ -72,6 +78,9 @@ def check_model(model: ModelProto) -> None:
             wanted=f"outputs {', '.join(OUTPUTS[info.task])} (task {info.task})",
             got=", ".join(each.name for each in graph.output),
         )
+    made = {name for node in graph.node for name in node.output}
+    if info.task == "detect" and not made >= set(CANDIDATES):
+        raise BadInput("model file", wanted=f"tensors {' and '.join(CANDIDATES)}", got="a detector without")
     _check_classes(graph, info)
 
 
@@ -129,12 +138,24 @@ def said_by(model: ModelProto) -> ModelInfo:
 
 
 def say(model: ModelProto, info: ModelInfo) -> None:
-    """Put the metadata `okulo.*` into a graph, in place of what it held."""
+    """Put the metadata `okulo.*` into a graph, in place of what it held.
+
+    A detector's graph has its threshold and overlap as inputs with defaults: these follow.
+    """
     others = [each for each in model.metadata_props if not each.key.startswith(PREFIX)]
     kept = [(each.key, each.value) for each in others]
     del model.metadata_props[:]
     for key, value in [*kept, *((PREFIX + k, json.dumps(v)) for k, v in info.to_json().items())]:
         model.metadata_props.add(key=key, value=value)
+    if info.task == "detect":
+        defaults = {
+            "threshold": info.threshold.value if info.threshold else THRESHOLD,
+            "overlap": OVERLAP if info.overlap is None else info.overlap,
+        }
+        for tensor in model.graph.initializer:
+            if tensor.name in defaults:
+                value = np.array([defaults[tensor.name]], np.float32)
+                tensor.CopyFrom(numpy_helper.from_array(value, tensor.name))
 
 
 def write_model(model: ModelProto, info: ModelInfo, path: Path) -> None:
@@ -145,8 +166,14 @@ def write_model(model: ModelProto, info: ModelInfo, path: Path) -> None:
 
 
 def split(model: ModelProto) -> tuple[ModelProto, ModelProto]:
-    """Cut the graph at `pixels`: pre-processing (one picture) and network (a batch)."""
+    """Cut the graph at `pixels`: pre-processing (one picture) and network (a batch).
+
+    A detector's network ends with its candidates: what follows needs the picture's size (`algo.detect`).
+    """
+    made = {name for node in model.graph.node for name in node.output}
     outputs = [each.name for each in model.graph.output]
+    if made >= set(CANDIDATES):
+        outputs = list(CANDIDATES)
     before = _part(model, [], [SEAM])
     after = _part(model, [SEAM], outputs)
     if any(INPUT in node.input for node in after.graph.node):

@@ -89,3 +89,19 @@ def follow_normals(
             vertices = unfold(vertices, mesh.faces, normals, border, near.start, near.incident)
         vertices = follow(vertices, mesh.faces, normals, near.start, near.incident)
     return Mesh(vertices, mesh.faces)
+
+
+def led_normals(
+    shapes: FaceShapes,
+    near: Topology,
+    guide: Float64[np.ndarray, "f 3"],
+    sigma: float = 0.25,
+    iterations: int = 10,
+) -> Float64[np.ndarray, "f 3"]:
+    """Joint bilateral filter of the noisy normals, led by guidance normals from elsewhere."""
+    weights = ring_weights(shapes, near, 1.0)
+    areas = shapes.areas / (float(shapes.areas.mean()) or 1.0)
+    normals = shapes.normals
+    for _ in range(iterations):
+        normals = joint_bilateral(normals, guide, areas, near.ring_start, near.ring, weights, sigma)
+    return normals

@@ -23,12 +23,14 @@ from okulo.algo.mesh.topology import (
 )
 from okulo.apps.mesh.auto import Choice, candidates, choose
 from okulo.algo.mesh.methods import Recipe, apply
+from okulo.apps.mesh.learned import denoise_learned, open_model
 from okulo.apps.mesh.params import LEARNED, DenoiseParams, DenoiseReport
 from okulo.apps.mesh.preview import change_deg, write_preview
 from okulo.core.errors import BadInput
 from okulo.core.nouns import Mesh
 from okulo.core.protocols import Progress, silent
 from okulo.io.meshes import check_written, join_same_points, read_mesh, write_mesh
+from okulo.runtime.arrays import ArrayFile
 
 T = TypeVar("T")
 
@@ -51,12 +53,13 @@ def run(params: DenoiseParams, progress: Progress = silent) -> DenoiseReport:
     """Denoise one file; nothing is written unless all of it went well."""
     check_names(params)
     clock = Clock()
+    model = open_model(params.model) if params.method == LEARNED else None
     given = clock.time("read", lambda: read_mesh(params.mesh))
     noisy, which = join_same_points(given)
     truth = _truth(params.truth, given, which, noisy)
     near = clock.time("neighbours", lambda: topology(noisy))
     choice = clock.time("choose", lambda: decide(params, noisy, near, progress))
-    clean = clock.time("denoise", lambda: denoise(noisy, near, choice.recipe, params.model, progress))
+    clean = clock.time("denoise", lambda: denoise(noisy, near, choice.recipe, model, progress))
     if params.keep_volume:
         clean = keep_volume(clean, noisy, near)
     report = clock.time("report", lambda: _report(params, choice, noisy, clean, near, truth, clock))
@@ -67,6 +70,8 @@ def run(params: DenoiseParams, progress: Progress = silent) -> DenoiseReport:
 def check_names(params: DenoiseParams) -> None:
     """Raise BadInput for what could not be written in the end, before hours of work."""
     check_written(params.output)
+    if params.model and params.method != LEARNED:
+        raise BadInput("model", "is used by --method learned only")
     if params.preview and params.preview.suffix.lower() != ".png":
         raise BadInput("preview", wanted="a name that ends in .png", got=params.preview.name)
     if params.page:
@@ -118,10 +123,11 @@ def decide(params: DenoiseParams, noisy: Mesh, near: Topology, progress: Progres
 
 
 def denoise(
-    noisy: Mesh, near: Topology, recipe: Recipe | None, model: Path | None, progress: Progress
+    noisy: Mesh, near: Topology, recipe: Recipe | None, model: ArrayFile | None, progress: Progress
 ) -> Mesh:
-    """Apply a recipe."""
-    del model, progress
+    """Apply a recipe, or a model; neither: the mesh as it is."""
+    if model is not None:
+        return denoise_learned(noisy, near, model, progress)
     return noisy if recipe is None else apply(noisy, near, recipe)
 
 

@@ -79,7 +79,7 @@ def fit(
         _set_centres(network, taught, stage, rng)
         _descend(network, taught, steps // STAGES, rng, progress, f"{architecture}, stage {stage + 1}")
         if stage + 1 < STAGES:
-            pairs = [_next_pair(network, pair, stage) for pair in progress(pairs, label="filtering again")]
+            pairs = [next_pair(network, pair, stage) for pair in progress(pairs, label="filtering again")]
     return network
 
 
@@ -128,7 +128,7 @@ def guess(network: nn.Module, architecture: str, pair: Pair, stage: int = 0) -> 
     return total / np.maximum(sizes, 1e-12)
 
 
-def _next_pair(network: nn.Module, pair: Pair, stage: int) -> Pair:
+def next_pair(network: nn.Module, pair: Pair, stage: int) -> Pair:
     normals = guess(network, "cascade", pair, stage)
     mesh = follow_normals(pair.mesh, pair.near, normals, STAGE_FOLLOW)
     return replace(pair, mesh=mesh, described=describe_again(mesh, pair.near, pair.described))

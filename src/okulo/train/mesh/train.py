@@ -1,0 +1,164 @@
+"""`okulo mesh train`: make pairs, fit a network, prove and write its model file, judge it on shapes kept apart."""
+
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from torch import nn
+
+from okulo.algo.mesh.describe import FILTERS
+from okulo.algo.mesh.feeds import FEEDS, Described
+from okulo.algo.mesh.measure import angles_deg
+from okulo.algo.mesh.normals import follow_normals, led_normals
+from okulo.algo.mesh.topology import face_shapes
+from okulo.core.arraymodel import ArrayInfo
+from okulo.core.errors import BadInput
+from okulo.core.params import Params, param
+from okulo.core.protocols import Progress, silent
+from okulo.export.arrays import write_array_network
+from okulo.train.mesh.fit import NETWORKS, STAGE_FOLLOW, STAGES, fit, guess, next_pair
+from okulo.train.mesh.pairs import Pair, clean_shape, find_scans, make_pair, make_pairs
+
+FREE: dict[str, Mapping[str, Mapping[int, str]]] = {
+    "cascade": {"described": {0: "n"}},
+    "graph": {
+        "described": {0: "n"},
+        "ring": {0: "n"},
+        "parent": {0: "n"},
+        "members": {0: "c"},
+        "coarse": {0: "c"},
+    },
+    "patch": {"described": {0: "p"}, "links": {0: "p"}},
+    "guide": {"described": {0: "n"}, "volume": {0: "n"}},
+}
+"""Which axes of each network's inputs may have any length."""
+
+JUDGED = (("part", 0), ("blob", 1), ("part", 2), ("rough", 3))
+"""Made shapes it is judged on: kind, and the place in the turn that `clean_shape` makes of it."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class MeshTrainParams(Params):
+    """Train a network that says better normals than any filter, on pairs made by a simulator."""
+
+    output: Path = param(help="model file to write (.onnx)", short="o")
+    method: str = param("cascade", help="which network", choices=tuple(NETWORKS))
+    scans: Path | None = param(None, help="folder of clean meshes to learn from as well")
+    pairs: int = param(120, help="how many noisy meshes to learn from", low=4, high=100_000)
+    faces: int = param(8000, help="about how many faces each has", low=200, high=200_000)
+    steps: int = param(4000, help="steps of the optimiser", low=1, high=10_000_000)
+    seed: int = param(0, help="the same seed makes the same pairs", low=0)
+
+
+@dataclass(frozen=True)
+class Judged:
+    """One mesh kept apart: errors of normals in degrees."""
+
+    name: str
+    noisy: float
+    best_filter: float
+    which: str
+    learned: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class MeshTrainReport:
+    """What was trained, and how it does on shapes kept apart."""
+
+    output: Path
+    method: str
+    pairs: int
+    parameters: int
+    bytes: int
+    parity: float
+    judged: tuple[Judged, ...]
+    seconds: dict[str, float]
+
+
+def run(params: MeshTrainParams, progress: Progress = silent) -> MeshTrainReport:
+    """Train one network."""
+    if params.output.suffix != ".onnx":
+        raise BadInput("output", wanted="a name that ends in .onnx", got=params.output.name)
+    scans = find_scans(params.scans)
+    rng = np.random.default_rng(params.seed)
+    started = time.perf_counter()
+    pairs = make_pairs(params.pairs, params.faces, scans, rng, progress)
+    made = time.perf_counter()
+    network = fit(params.method, pairs, params.steps, rng, progress)
+    fitted = time.perf_counter()
+    judged = judge(network, params.method, params.faces, np.random.default_rng(params.seed + 10**6))
+    parity = export(network, params, pairs[:3], judged)
+    return MeshTrainReport(
+        output=params.output,
+        method=params.method,
+        pairs=len(pairs),
+        parameters=sum(each.numel() for each in network.parameters()),
+        bytes=params.output.stat().st_size,
+        parity=parity,
+        judged=judged,
+        seconds={"pairs": made - started, "training": fitted - made},
+    )
+
+
+def export(
+    network: nn.Module, params: MeshTrainParams, pairs: list[Pair], judged: tuple[Judged, ...]
+) -> float:
+    """Write the model file, proven against PyTorch on pieces of some pairs."""
+    examples = []
+    for pair in pairs:
+        said = Described(pair.mesh, pair.near, pair.described, pair.surface)
+        feed = next(iter(FEEDS[params.method](said)))
+        examples.append({**feed.inputs, **({"stage": np.array([0])} if params.method == "cascade" else {})})
+    info = ArrayInfo(
+        task="normals",
+        architecture=params.method,
+        inputs=tuple(examples[0]),
+        name=params.output.name.removesuffix(".onnx").removesuffix(".okulo"),
+        metrics={"learned_deg": float(np.mean([each.learned for each in judged]))},
+        data=f"{params.pairs} simulated pairs of about {params.faces} faces, seed {params.seed}"
+        + (f", scans of {params.scans.name}" if params.scans else ""),
+        licence="Apache-2.0",
+        notes={
+            "filters": list(FILTERS),
+            "stages": STAGES if params.method == "cascade" else 1,
+            "stage_follow": STAGE_FOLLOW,
+            "led": params.method == "guide",
+        },
+    )
+    return write_array_network(network, info, params.output, FREE[params.method], examples)
+
+
+def judge(network: nn.Module, method: str, faces: int, rng: np.random.Generator) -> tuple[Judged, ...]:
+    """Compare the network with the best single filter on made shapes it never saw, at noise 0.1, 0.2 and 0.3."""
+    found = []
+    for name, place in JUDGED:
+        _, clean = clean_shape(place, faces, [], rng)
+        for level in (0.1, 0.2, 0.3):
+            pair = make_pair(clean, "along-normal", level, name, rng)
+            errors = [_error(pair, pair.described[:, k].astype(np.float64)) for k in range(len(FILTERS))]
+            best = int(np.argmin(errors))
+            learned = _error(pair, learn_normals(network, method, pair), follow=False)
+            found.append(Judged(f"{name} {level}", errors[0], errors[best], FILTERS[best], learned))
+    return tuple(found)
+
+
+def learn_normals(network: nn.Module, method: str, pair: Pair) -> np.ndarray:
+    """The normals of the mesh that the network's answers lead to, as `okulo mesh denoise` will make it."""
+    for stage in range(STAGES if method == "cascade" else 1):
+        if stage:
+            pair = next_pair(network, pair, stage - 1)
+        normals = guess(network, method, pair, stage)
+    if method == "guide":
+        normals = led_normals(face_shapes(pair.mesh.vertices, pair.mesh.faces), pair.near, normals)
+    moved = follow_normals(pair.mesh, pair.near, normals, 30)
+    return face_shapes(moved.vertices, moved.faces).normals
+
+
+def _error(pair: Pair, normals: np.ndarray, follow: bool = True) -> float:
+    """Mean angle to the truth; with `follow` that of the mesh whose vertices followed these normals."""
+    if follow and not np.array_equal(normals, pair.described[:, 0].astype(np.float64)):
+        moved = follow_normals(pair.mesh, pair.near, normals, 30)
+        normals = face_shapes(moved.vertices, moved.faces).normals
+    return float(angles_deg(normals, pair.truth).mean())
