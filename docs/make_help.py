@@ -9,6 +9,8 @@ from pathlib import Path
 from okulo.cli.main import VERBS
 
 PAGES = Path(__file__).parent / "commands"
+ELSEWHERE = {"index": "make-index"}
+"""Pages that cannot have their verb's name: `index.md` is the list of all."""
 BLOCK = re.compile(r"<!-- help -->.*?<!-- /help -->", re.DOTALL)
 
 
@@ -30,7 +32,7 @@ def main() -> int:
     """Write or check every page; the exit code says whether one was out of date."""
     stale = []
     for verb in VERBS:
-        path = PAGES / f"{verb}.md"
+        path = PAGES / f"{ELSEWHERE.get(verb, verb)}.md"
         page = path.read_text() if path.exists() else f"# okulo {verb}\n\n<!-- help -->\n<!-- /help -->\n"
         filled = with_help(page, verb)
         if not path.exists() or filled != page:

@@ -55,7 +55,7 @@ def model_embedder(path: Path, batch: int, workers: int) -> Embedder:
         for row in answer_files(model, [Path(file) for file in files], ["embedding"], batch, workers):
             yield Embedded(row.answer["embedding"] if row.answer else None, row.error)
 
-    return Embedder(_fingerprint(path), length, embed)
+    return Embedder(fingerprint(path), length, embed)
 
 
 def _on_ray(params: EmbedParams, workers: int) -> Embedder:
@@ -106,7 +106,8 @@ def model_worker(model: bytes, batch: int) -> "Worker":
     return answer
 
 
-def _fingerprint(path: Path) -> str:
+def fingerprint(path: Path) -> str:
+    """Name a model file by its bytes."""
     import hashlib
 
     return hashlib.blake2b(path.read_bytes(), digest_size=16).hexdigest()

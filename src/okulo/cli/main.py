@@ -15,6 +15,9 @@ VERBS = {
     "embed": "Add a vector for every picture to a table.",
     "dedup": "Group copies of one picture, and choose which to keep.",
     "review": "Decide on labels and duplicates in a browser, by keyboard.",
+    "index": "Make an index of pictures to search by likeness, and keep it.",
+    "search": "Find the pictures of an index that are most like some.",
+    "search-eval": "Measure how well an index finds what belongs together.",
     "train": "Train a network on a table.",
     "ablate": "Say what each trick of the training recipe brings on your data.",
     "evaluate": "Measure a model on a table and write a report page.",
@@ -28,6 +31,7 @@ VERBS = {
     "serve": "Serve model files over HTTP, batched, and well-behaved under load.",
     "work": "Work off jobs of many pictures, in another process or on another machine.",
     "deploy": "Write what Kubernetes needs to run the service, its stages scaled apart.",
+    "mesh": "Take the noise out of triangle meshes and keep their edges.",
 }
 """Each verb lives in `okulo.cli.<verb>` and is imported when it is called, so that `okulo --help` is fast."""
 
@@ -40,7 +44,8 @@ def make_app() -> cyclopts.App:
         help="From a folder of images to a service that holds under load, and back.",
     )
     for verb, help in VERBS.items():
-        app.command(f"okulo.cli.{verb}:{verb}", name=verb, help=help)
+        word = verb.replace("-", "_")
+        app.command(f"okulo.cli.{word}:{word}", name=verb, help=help)
     return app
 
 

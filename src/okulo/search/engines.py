@@ -182,7 +182,8 @@ def _by_graph(
     assert engine.extra is not None
     effort = round(max(engine.settings.effort, k) / share)
     said = faiss.SearchParametersHNSW(efSearch=effort, **_selecting(allowed))
-    return fill(*engine.extra.search(queries, min(k, len(engine)), params=said), k)
+    score, row = engine.extra.search(queries, min(k, len(engine)), params=said)
+    return fill(score, row, k)
 
 
 def _by_codes(

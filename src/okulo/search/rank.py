@@ -22,8 +22,8 @@ class Ranking:
     """What is done beside comparing vectors."""
 
     expand: str = "none"
-    """How the query is widened: `average` (Chum et al. 2007), weights falling by `rank`, by similarity to the
-    power α (`alpha`; Radenović et al. 2019, section 3.4), `recursive`: averaged again over what that found."""
+    """How the query is widened: `average` (Chum et al. 2007), weights falling by `rank`, `alpha`: weights of
+    similarity to the power α (Radenović et al. 2019, section 3.4), `recursive`: averaged again and again."""
     expand_by: int = 5
     """How many of the first found are averaged with the query."""
     alpha: float = 3.0
