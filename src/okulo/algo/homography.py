@@ -58,7 +58,7 @@ def fit_homography(
     """
     if len(source) < 4 or len(source) != len(target):
         raise BadInput("points", wanted="at least 4 pairs", got=f"{len(source)} and {len(target)}")
-    found, _ = cv2.findHomography(source, target, 0)
+    found: np.ndarray | None = cv2.findHomography(source, target, 0)[0]
     if found is None or not np.isfinite(found).all() or abs(np.linalg.det(found)) < 1e-300:
         raise BadInput("points", "no perspective maps them so", hint="do three of them lie on one line?")
     return np.asarray(found, np.float64)

@@ -33,7 +33,7 @@ class Following:
     """Smallest IoU of a match with a weak one."""
     least_new: float = 0.3
     """Smallest IoU × score that confirms a track seen only once."""
-    lost_s: float = 0.5
+    lost_s: float = 2.0
     """How long a track that is not seen is kept."""
     doubt: float = 1.0
     """Boxes are widened by so many standard deviations of the predicted place before they are compared."""

@@ -97,7 +97,7 @@ def _pair(
 ) -> list[tuple[int, int]]:
     """Pair this frame's boxes: first as before, then the rest at best."""
     place = {int(each): j for j, each in enumerate(others)}
-    pairs = []
+    pairs: list[tuple[int, int]] = []
     for i, each in enumerate(ids):
         j = place.get(last.get(int(each), -1), -1)
         if j >= 0 and iou[i, j] >= least_iou and all(j != taken for _, taken in pairs):

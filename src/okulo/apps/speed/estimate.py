@@ -144,17 +144,21 @@ def learn_noise(ground: Ground, *, vehicles: int = 40, least_rows: int = 8, star
         place.append(ground.metres[a:b, axis])
         unit.append(ground.unit_m[a:b, axis])
     starts = np.concatenate([[0], np.cumsum(rows[chosen])])
-    column = [np.concatenate(each) for each in (time_s, place, unit)]
+    times, places, units = (np.concatenate(each) for each in (time_s, place, unit))
 
     def unlikely(logs: Float64[np.ndarray, "4"]) -> float:
         said = np.append(np.exp(np.clip(logs, LOW, HIGH)), start.pull_s)
         prior = ((logs - np.log(TYPICAL)) ** 2 / 2 / 3.0**2).sum()  # weak: says only which order is usual
-        return float(prior - kernels.likelihood(starts, *column, said, GATE, FASTEST_MPS))
+        return float(prior - kernels.likelihood(starts, times, places, units, said, GATE, FASTEST_MPS))
 
     begin = np.log([start.white, max(start.drift, 1e-3), start.drift_s, start.pull_mps2])
     simplex = begin + np.concatenate([np.zeros((1, 4)), np.diag([0.4, 0.8, 0.5, -0.8])])
-    options = {"xatol": 0.03, "fatol": 0.3, "maxfev": 300, "initial_simplex": simplex}
-    found = minimize(unlikely, begin, method="Nelder-Mead", options=options)
+    found = minimize(
+        unlikely,
+        begin,
+        method="Nelder-Mead",
+        options={"xatol": 0.03, "fatol": 0.3, "maxfev": 300, "initial_simplex": simplex},
+    )
     white, drift, drift_s, pull = np.exp(np.clip(found.x, LOW, HIGH))
     return Noise(white=float(white), drift=float(drift), drift_s=float(drift_s), pull_mps2=float(pull))
 

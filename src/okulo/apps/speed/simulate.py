@@ -212,12 +212,12 @@ def observe(camera: Camera, traffic: Traffic, vehicles: list[Vehicle], rng: np.r
                 true[seen],
             )
         )
-    number, time_s, noisy, speed, true = (np.concatenate(each) for each in zip(*parts))
-    order = np.lexsort((number, time_s))
+    numbers, time_s, noisy, speed, true = (np.concatenate(each) for each in zip(*parts))
+    order = np.lexsort((numbers, time_s))
     noisy = np.sort(noisy[order].reshape(-1, 2, 2), axis=1).reshape(-1, 4)
     n = len(order)
     tracks = Tracks(
-        track=number[order].astype(np.int64),
+        track=numbers[order].astype(np.int64),
         time_s=time_s[order],
         xyxy=noisy.astype(np.float32),
         score=np.full(n, 0.9, np.float32),
