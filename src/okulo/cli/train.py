@@ -9,10 +9,10 @@ from okulo.cli.command import command
 from okulo.core.errors import need
 from okulo.core.protocols import Progress
 from okulo.train.params import ClassifyParams
-from okulo.train.report import TrainReport
+from okulo.train.report import EmbedReport, TrainReport
 
 
-def run(params: ClassifyParams, progress: Progress) -> TrainReport:
+def run(params: ClassifyParams, progress: Progress) -> TrainReport | EmbedReport:
     """Run the recipe that is asked for; torch is imported here and not before."""
     need("torch", extra="train", verb="okulo train")
     from okulo.train.recipes import RECIPES
@@ -20,10 +20,10 @@ def run(params: ClassifyParams, progress: Progress) -> TrainReport:
     return RECIPES[params.recipe](params, progress)
 
 
-def show(report: TrainReport, console: Console) -> None:
+def show(report: TrainReport | EmbedReport, console: Console) -> None:
     """Print what was trained, how well it answers, and what to do with it."""
     table = Table(show_header=False, box=None, pad_edge=False)
-    for name, value in _rows(report):
+    for name, value in _embed_rows(report) if isinstance(report, EmbedReport) else _rows(report):
         table.add_row(name, value)
     console.print(table)
     for kind, count in report.findings.counts().items():
@@ -61,6 +61,29 @@ def _rows(report: TrainReport) -> list[tuple[str, str]]:
         + f": {report.images_per_second:,.0f} pictures/s, {report.step_share:.0%} of it in the step"
     )
     return [*rows, ("time", speed), ("run", str(report.run))]
+
+
+def _embed_rows(report: EmbedReport) -> list[tuple[str, str]]:
+    learns = {0: "pooling and neck", -1: "everything"}.get(
+        report.train_last, f"pooling, neck and the last {report.train_last} blocks"
+    )
+    rows = [
+        ("network", f"{report.backbone}, {report.pooling} pooling, {report.length} values; {learns} learnt"),
+        (
+            "learned from",
+            f"{report.train_items:,} pictures of {report.train_labels:,} labels, {report.epochs} epochs",
+        ),
+        (
+            "loss",
+            f"{report.loss}, {report.miner}; easy triplets {report.easy_first:.0%} → {report.easy_last:.0%}",
+        ),
+    ]
+    if report.val_map is not None and report.val_recall_1 is not None:
+        said = f"mAP {report.val_map:.3f}, recall@1 {report.val_recall_1:.1%}"
+        rows.append(
+            ("finds", f"{said} on {report.val_items:,} pictures of other labels (epoch {report.best_epoch})")
+        )
+    return [*rows, ("time", f"{report.seconds:,.0f} s"), ("run", str(report.run))]
 
 
 train = command(ClassifyParams, run, show)

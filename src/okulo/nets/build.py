@@ -6,6 +6,7 @@ from typing import Any
 from torch import nn
 
 from okulo.core.errors import BadInput
+from okulo.nets.embedding import embedding
 from okulo.nets.mobilenet import mobilenet
 from okulo.nets.resnet import resnet
 from okulo.nets.timm_backbone import TimmClassifier
@@ -16,6 +17,7 @@ BUILDERS: Mapping[str, Callable[..., nn.Module]] = {
     "resnet": resnet,
     "mobilenet": mobilenet,
     "timm": TimmClassifier,
+    "embedding": embedding,
 }
 
 PRESETS: Mapping[str, Mapping[str, Any]] = {

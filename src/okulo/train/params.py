@@ -8,6 +8,9 @@ from okulo.core.params import Params, param
 
 LOSSES = ("ce", "bce", "focal", "brier")
 OPTIMISERS = ("sgd", "adamw")
+METRIC_LOSSES = ("contrastive", "triplet", "n-pair", "arcface", "sub-centre")
+MINERS = ("semi-hard", "hard", "distance", "none")
+POOLINGS = ("average", "max", "gem", "rmac", "combined")
 PRECISIONS = ("auto", "fp32", "bf16", "fp16")
 
 
@@ -21,7 +24,7 @@ class ClassifyParams(Params):
 
     items: Path = param(help="table of items, as `okulo scan` writes it", positional=True)
     output: Path = param(help="folder of the run, made anew", short="o")
-    recipe: str = param("classify", help="what is trained", choices=("classify",))
+    recipe: str = param("classify", help="what is trained", choices=("classify", "embed"))
     resume: bool = param(False, help="go on with the run in the output folder, with its own settings")
 
     backbone: str = param("vgg-tiny", help="one of ours (vgg-tiny, resnet-small, …) or any name of timm")
@@ -76,6 +79,16 @@ class ClassifyParams(Params):
     weight_decay: float = param(5e-4, help="L2 (sgd), or decoupled decay (adamw)", low=0)
     l1: float = param(0.0, help="L1 penalty on weights", low=0)
     ema: float = param(0.0, help="decay of averaged weights, 0 is off; 0.999 is usual", low=0, high=0.99999)
+
+    metric_loss: str = param("triplet", help="embed: loss", choices=METRIC_LOSSES)
+    miner: str = param("semi-hard", help="embed: which triplets of a batch are learnt from", choices=MINERS)
+    margin: float = param(0.1, help="embed: a negative is to be so much farther (cosine)", low=0, high=2)
+    per_label: int = param(4, help="embed: items of each label in a batch", low=2, high=1024)
+    pooling: str = param("gem", help="embed: how maps become a vector", choices=POOLINGS)
+    length: int = param(256, help="embed: values of the vector", low=2, high=8192)
+    train_last: int = param(
+        0, help="embed: blocks of the backbone that learn too; -1 is all", low=-1, high=100
+    )
 
     flip: bool = param(False, help="mirror half of the pictures; leave off where left and right differ")
     shift: float | None = param(

@@ -38,3 +38,29 @@ class TrainReport:
     step_share: float
     """Share of the time of passing through the training pictures that the steps themselves took."""
     findings: Findings = field(default_factory=Findings)
+
+
+@dataclass(frozen=True, kw_only=True)
+class EmbedReport:
+    """A finished run of the recipe "embed"; shares are 0 to 1."""
+
+    run: Path
+    backbone: str
+    pooling: str
+    loss: str
+    miner: str
+    train_last: int
+    length: int
+    train_items: int
+    train_labels: int
+    val_items: int
+    epochs: int
+    best_epoch: int
+    val_map: float | None
+    """Every val item asks for all others; its labels were never trained on."""
+    val_recall_1: float | None
+    easy_first: float
+    """Share of all triplets of a batch that teach nothing, in the first epoch."""
+    easy_last: float
+    seconds: float
+    findings: Findings = field(default_factory=Findings)
