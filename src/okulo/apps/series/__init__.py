@@ -1,0 +1,1 @@
+"""Short sensor series, by the million: from a database to named groups of faults."""

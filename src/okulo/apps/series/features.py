@@ -1,0 +1,127 @@
+"""`okulo series features`: what every recording is like, in one compiled pass over the parts."""
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+from jaxtyping import Float32
+
+from okulo.apps.series.feature_kernels import all_features
+from okulo.apps.series.feature_list import FEATURES, NAMES, SHAPE, Feature, pick
+from okulo.apps.series.store import Store
+from okulo.core.errors import BadInput
+from okulo.core.nouns import Series
+from okulo.core.params import Params, param
+from okulo.core.protocols import Progress, silent
+
+ENGINES = ("local", "ray")
+
+Piece = tuple[np.ndarray, np.ndarray]
+"""Ids and features of one part."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class FeaturesParams(Params):
+    """Compute what every recording is like: peak, plateau, drift, noise, work time and more, on all cores."""
+
+    store: Path | None = param(None, help="folder of `okulo series import`", positional=True)
+    engine: str = param("local", help="where parts are worked on", choices=ENGINES)
+    workers: int = param(2, help="with --engine ray: workers", low=1)
+    explain: bool = param(False, help="only say what each feature is, how it is computed, and its source")
+    replace: bool = param(False, help="make features.parquet anew")
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.store is None and not self.explain:
+            raise BadInput("store", wanted="the folder of `okulo series import`", got="none")
+
+
+@dataclass(frozen=True, kw_only=True)
+class FeaturesReport:
+    """Where the features are, or what they are."""
+
+    file: Path | None
+    series: int
+    undefined: int
+    """Recordings with too few values to say anything."""
+    seconds: float
+    features: tuple[Feature, ...]
+    explained: bool
+
+
+def compute(series: Series) -> Float32[np.ndarray, "n d"]:
+    """Every feature of every recording, a column each in the order of `NAMES`; NaN: undefined.
+
+    >>> one = Series(np.array([1]), np.float32([0, 0, 4, 2, *[1] * 20, 0, 0, 0]), np.array([0, 27]))
+    >>> row = dict(zip(NAMES, compute(one)[0].tolist()))
+    >>> row["length"], row["peak_height"], round(row["work"], 1), row["peak_position"] < 1
+    (27.0, 4.0, 22.5, True)
+    """
+    features: np.ndarray = all_features(series.values, series.offsets, len(NAMES))
+    return features
+
+
+def local(store: Store) -> Iterator[Piece]:
+    """Work the parts off one after the other; each uses all cores."""
+    for part in store.parts():
+        series = store.read_part(part)
+        yield series.id, compute(series)
+
+
+def engine_of(params: FeaturesParams) -> Callable[[Store], Iterator[Piece]]:
+    """What works the parts off."""
+    if params.engine == "local":
+        return local
+    from okulo.apps.series.on_ray import on_ray
+
+    return lambda store: on_ray(store, params.workers)
+
+
+def to_frame(pieces: Sequence[Piece]) -> pl.DataFrame:
+    """Put pieces together as a table: the id, and a column a feature."""
+    ids = np.concatenate([ids for ids, _ in pieces])
+    columns = {"id": ids}
+    for j, name in enumerate(NAMES):
+        columns[name] = np.concatenate([features[:, j] for _, features in pieces])
+    return pl.DataFrame(columns)
+
+
+def run(params: FeaturesParams, progress: Progress = silent) -> FeaturesReport:
+    """Compute and write `features.parquet`."""
+    started = time.perf_counter()
+    if params.explain or params.store is None:
+        return FeaturesReport(
+            file=None, series=0, undefined=0, seconds=0.0, features=FEATURES, explained=True
+        )
+    store = Store(params.store).require()
+    store.refuse_existing("features", replace=params.replace)
+    parts = store.parts()
+    pieces = list(progress(engine_of(params)(store), label="features, a part a step", total=len(parts)))
+    frame = to_frame(pieces)
+    file = store.write_table("features", frame, replace=params.replace)
+    return FeaturesReport(
+        file=file,
+        series=len(frame),
+        undefined=int(frame["work"].is_nan().sum()),
+        seconds=time.perf_counter() - started,
+        features=FEATURES,
+        explained=False,
+    )
+
+
+def matrix(frame: pl.DataFrame, names: Sequence[str] = SHAPE) -> Float32[np.ndarray, "n d"]:
+    """Some features of a table as an array."""
+    missing = [name for name in names if name not in frame.columns]
+    if missing:
+        raise BadInput(
+            "features.parquet",
+            f"has no {', '.join(missing)}",
+            hint="was it made by an older okulo? --replace",
+        )
+    return np.column_stack([frame[name].to_numpy().astype(np.float32, copy=False) for name in names])
+
+
+__all__ = ["FeaturesParams", "FeaturesReport", "compute", "local", "matrix", "pick", "run", "to_frame"]
