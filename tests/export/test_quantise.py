@@ -9,7 +9,8 @@ from tests.models import bundle
 from tests.predictors import check_predictor, pictures
 
 from okulo.core.errors import BadInput
-from okulo.export.network_graph import join, network_graph
+from okulo.export.join import join
+from okulo.export.network_graph import network_graph
 from okulo.export.quantise import Quantised, check_drop, share_same, to_int8
 from okulo.runtime.graph import write_model
 from okulo.runtime.modelfile import load

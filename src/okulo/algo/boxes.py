@@ -56,7 +56,8 @@ def clip(boxes: Float32[np.ndarray, "n 4"], height: int, width: int) -> Float32[
     >>> clip(np.float32([[-5, 3, 50, 12]]), 10, 40)
     array([[ 0.,  3., 40., 10.]], dtype=float32)
     """
-    return np.clip(boxes, 0, np.array([width, height, width, height], np.float32))
+    inside: np.ndarray = np.clip(boxes, 0, np.array([width, height, width, height], np.float32))
+    return inside
 
 
 def area(boxes: Float32[np.ndarray, "n 4"]) -> Float32[np.ndarray, " n"]:

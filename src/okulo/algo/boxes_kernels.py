@@ -1,4 +1,4 @@
-"""Overlap and suppression of boxes, compiled: float32 in the order of torchvision, so that keeps are equal."""
+"""Overlap and suppression of boxes, compiled: float32 in torchvision's order, so that keeps are the same."""
 
 import numba
 import numpy as np

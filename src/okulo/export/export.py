@@ -13,7 +13,8 @@ from okulo.core.errors import BadInput
 from okulo.core.model import ModelInfo
 from okulo.core.protocols import Answer, Image, Progress, silent
 from okulo.core.table import Items, fingerprint
-from okulo.export.network_graph import join, network_graph
+from okulo.export.join import join
+from okulo.export.network_graph import network_graph
 from okulo.export.params import ExportParams
 from okulo.export.parity import Parity
 from okulo.export.quantise import Quantised, check_drop, share_right, share_same, to_int8

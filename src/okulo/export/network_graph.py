@@ -1,21 +1,19 @@
-"""A network as an ONNX graph: batch norms folded, the batch's size free, and joined to its pre-processing."""
+"""A network as an ONNX graph: batch norms folded, the batch's size free."""
 
 import warnings
 
-import onnx
 import torch
 from jaxtyping import Float
-from onnx import ModelProto, TensorProto, helper
+from onnx import ModelProto
 from torch import Tensor, nn
 
 from okulo.core.errors import BadInput
-from okulo.core.model import OUTPUTS, ModelInfo
-from okulo.export.picture_graph import picture_graph
+from okulo.core.model import CANDIDATES, OUTPUTS
 from okulo.nets.answers import answers
 from okulo.nets.bundle import Bundle
 from okulo.nets.fuse import fuse
 from okulo.nets.pool import exportable_pools
-from okulo.runtime.graph import INPUT, SEAM, check_model, say
+from okulo.runtime.graph import SEAM
 
 OPSET = 20
 TRACED_BATCH = 2
@@ -41,7 +39,8 @@ def network_graph(bundle: Bundle) -> tuple[ModelProto, int]:
     network, folded = fuse(network, example)
     with torch.inference_mode():
         names = tuple(answers(network(example), bundle.info.task))
-    missing = set(OUTPUTS[bundle.info.task]) - set(names)
+    wanted = CANDIDATES if bundle.info.task == "detect" else OUTPUTS[bundle.info.task]
+    missing = set(wanted) - set(names)
     if missing:
         raise BadInput("network", wanted=f"outputs for {', '.join(sorted(missing))}", got=", ".join(names))
     with warnings.catch_warnings():
@@ -58,22 +57,3 @@ def network_graph(bundle: Bundle) -> tuple[ModelProto, int]:
         )
     assert program is not None
     return program.model_proto, folded
-
-
-def join(network: ModelProto, info: ModelInfo) -> ModelProto:
-    """Put the pre-processing before a network that starts at `pixels`, and the metadata beside; checked."""
-    nodes, constants = picture_graph(info.preprocess)
-    model = ModelProto()
-    model.CopyFrom(network)
-    graph = model.graph
-    graph.name = info.name or "okulo"
-    seam = next(each for each in network.graph.input if each.name == SEAM)
-    del graph.input[:], graph.node[:]
-    graph.node.extend([*nodes, *network.graph.node])
-    graph.initializer.extend(constants)
-    graph.input.append(helper.make_tensor_value_info(INPUT, TensorProto.UINT8, ["h", "w", 3]))
-    graph.value_info.append(seam)
-    say(model, info)
-    onnx.checker.check_model(model, full_check=True)
-    check_model(model)
-    return model

@@ -14,7 +14,8 @@ import okulo
 from okulo.algo.resize import resize
 from okulo.core.model import ModelInfo
 from okulo.core.protocols import Image
-from okulo.export.network_graph import join, network_graph
+from okulo.export.join import join
+from okulo.export.network_graph import network_graph
 from okulo.export.parity import Parity, check_parity
 from okulo.io.files import write_aside
 from okulo.nets.bundle import Bundle
