@@ -69,8 +69,8 @@ def _show_defects(report: DenoiseReport, console: Console) -> None:
 def show_simulate(report: SimulateReport, console: Console) -> None:
     """Print what was made."""
     console.print(
-        f"{report.vertices:,} vertices, {report.faces:,} faces; {report.noise} noise of {report.level:g} × mean "
-        f"edge length ({report.edge_length:.4g}): normals are off by {report.normals_deg:.1f}°"
+        f"{report.vertices:,} vertices, {report.faces:,} faces; {report.noise} noise of {report.level:g} × "
+        f"mean edge length ({report.edge_length:.4g}): normals are off by {report.normals_deg:.1f}°"
     )
     console.print(f"denoising would estimate {report.estimated:.3f}", style="dim")
     for what, path in (("noisy", report.output), ("clean", report.clean)):

@@ -9,7 +9,7 @@ from okulo.core.model import FORMAT
 from okulo.core.report import to_json
 
 ARRAY_TASKS = {"normals": "normals"}
-"""Tasks and the output a file for each has at least: `normals` are those of a mesh's faces, float32 (n, 3)."""
+"""Tasks, and the output a file for each has at least: `normals` of a mesh's faces, float32 (n, 3)."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -15,7 +15,7 @@ from okulo.runtime.graph import PREFIX, read_graph, refuse_external
 
 
 class ArrayFile:
-    """Answers named arrays with named arrays; what they mean is said by `info.task` and `info.architecture`."""
+    """Answers named arrays with named arrays; `info.task` and `info.architecture` say what they mean."""
 
     def __init__(self, info: ArrayInfo, session: Session) -> None:
         self.info = info

@@ -9,7 +9,7 @@ from shapely import Polygon, contains_xy
 
 from okulo.core.nouns import Mesh
 
-Ring = Float64[np.ndarray, "m 2"]
+Ring = Float64[np.ndarray, "_ 2"]
 
 
 def sphere(subdivisions: int) -> Mesh:
@@ -89,7 +89,7 @@ def circle(centre: tuple[float, float], radius: float, step: float) -> Ring:
 
 def fill(
     rings: Sequence[Ring], step: float, rng: np.random.Generator
-) -> tuple[Ring, Int32[np.ndarray, "f 3"]]:
+) -> tuple[Float64[np.ndarray, "p 2"], Int32[np.ndarray, "f 3"]]:
     """Cover an outline with holes by triangles; the rings' points come first, in their order."""
     area = Polygon(rings[0], list(rings[1:]))
     low_x, low_y, high_x, high_y = area.bounds

@@ -29,10 +29,10 @@ class Topology:
     """
 
     faces: Int32[np.ndarray, "f 3"]
-    start: Int32[np.ndarray, " v+1"]
+    start: Int32[np.ndarray, " s"]
     incident: Int32[np.ndarray, " i"]
     across: Int32[np.ndarray, "f 3"]
-    ring_start: Int64[np.ndarray, " f+1"]
+    ring_start: Int64[np.ndarray, " g"]
     ring: Int32[np.ndarray, " r"]
 
     def edges(self) -> Int32[np.ndarray, "e 4"]:
@@ -119,7 +119,7 @@ class Defects:
 
 
 def find_defects(mesh: Mesh, near: Topology) -> Defects:
-    """Count components, open edges, edges of three or more faces, faces without area, vertices without face."""
+    """Count components, open edges, edges of three faces or more, faces without area, unused vertices."""
     used = np.diff(near.start) > 0
     pairs = np.concatenate([mesh.faces[:, :2], mesh.faces[:, 1:]])
     numbers = connected_components(len(mesh.vertices), pairs)

@@ -82,7 +82,7 @@ def _is_new(faces, start, i, k, j, most):  # type: ignore[no-untyped-def]
 
 @either
 def ring_sizes(faces, start, incident, most):  # type: ignore[no-untyped-def]
-    """Count the faces that share a vertex with each face; vertices with more than `most` faces are left out."""
+    """Count the faces that share a vertex with each face; a vertex of more than `most` faces is left out."""
     sizes = np.zeros(len(faces), np.int32)
     for i in prange(len(faces)):
         found = 0

@@ -10,9 +10,9 @@ from jaxtyping import Bool, Int64
 
 from okulo.algo.mesh.estimate import noise_level
 from okulo.algo.mesh.measure import SHARP_DEG, edge_angles_deg, normal_errors_deg
+from okulo.algo.mesh.methods import Recipe, apply
 from okulo.algo.mesh.noise import add_noise
 from okulo.algo.mesh.topology import Topology, topology
-from okulo.algo.mesh.methods import Recipe, apply
 from okulo.core.nouns import Mesh
 from okulo.core.protocols import Progress, silent
 

@@ -12,6 +12,7 @@ from jaxtyping import Float64
 from okulo.algo.graphs import connected_components
 from okulo.algo.mesh.estimate import noise_level
 from okulo.algo.mesh.measure import MeshErrors, measure, normal_errors_deg
+from okulo.algo.mesh.methods import Recipe, apply
 from okulo.algo.mesh.noise import vertex_normals
 from okulo.algo.mesh.topology import (
     Topology,
@@ -22,7 +23,6 @@ from okulo.algo.mesh.topology import (
     volume,
 )
 from okulo.apps.mesh.auto import Choice, candidates, choose
-from okulo.algo.mesh.methods import Recipe, apply
 from okulo.apps.mesh.learned import denoise_learned, open_model
 from okulo.apps.mesh.params import LEARNED, DenoiseParams, DenoiseReport
 from okulo.apps.mesh.preview import change_deg, write_preview

@@ -5,9 +5,9 @@ from pathlib import Path
 from typing import Any
 
 from okulo.algo.mesh.measure import MeshErrors
+from okulo.algo.mesh.methods import METHODS
 from okulo.algo.mesh.noise import NOISE
 from okulo.algo.mesh.topology import Defects
-from okulo.algo.mesh.methods import METHODS
 from okulo.core.params import Params, param
 
 LEARNED = "learned"

@@ -1,4 +1,4 @@
-"""Cascaded normal regression (Wang, Liu & Tong 2016): clusters of faces, a regression for each, stage by stage."""
+"""Cascaded normal regression (Wang, Liu & Tong 2016): a regression for each cluster of faces, in stages."""
 
 import torch
 from jaxtyping import Float, Int64
@@ -8,12 +8,12 @@ from okulo.nets.mesh.vectors import blend, invariants, width
 
 
 class CascadeNet(nn.Module):
-    """Stage `stage` of the cascade: the cluster a face's descriptor is nearest to says which regression it gets.
+    """Stage `stage` of the cascade: the cluster a face's descriptor is nearest to says which regression.
 
     As in the paper: filtered facet normals as descriptors, k-means clusters, one small regression each, a
-    cascade that filters the mesh of the stage before again. Otherwise: two hidden layers, not one; what goes in
-    are the distances between the descriptor's normals and what comes out their weights, where the paper
-    rotates normals into the frame of the normal tensor, whose axes are undecided on flat faces.
+    cascade that filters the mesh of the stage before again. Otherwise: two hidden layers, not one; more kinds
+    of filters; the distances between the descriptor's normals go in and their weights come out, where the
+    paper rotates normals into the frame of the normal tensor, whose axes are undecided on flat faces.
     """
 
     def __init__(self, vectors: int = 18, stages: int = 2, clusters: int = 4, hidden: int = 48) -> None:

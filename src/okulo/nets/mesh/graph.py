@@ -8,9 +8,10 @@ from okulo.nets.mesh.vectors import blend, invariants, perceptron, width
 
 
 class FeastConv(nn.Module):
-    """Feature-steered graph convolution (Verma, Boyer & Verbeek 2018): neighbours choose among weight matrices.
+    """Feature-steered graph convolution (Verma, Boyer & Verbeek 2018): neighbours choose among matrices.
 
-    Neighbour j's features go to matrix m with the softmax over m of u_m·(x_j - x_i) + c_m; the sum is averaged.
+    Neighbour j's features go to matrix m by the softmax over m of u_m·(x_j - x_i) + c_m; the sum is
+    averaged.
     """
 
     def __init__(self, inputs: int, outputs: int, matrices: int = 4) -> None:
@@ -29,9 +30,9 @@ class FeastConv(nn.Module):
 class GraphNet(nn.Module):
     """Weights of each face's filtered normals from convolutions over the facet graph, fine and once coarser.
 
-    As in the paper: nodes are faces, feature-steered convolutions, pooling to coarser graphs and back. Otherwise:
-    faces bring distances between filtered normals (nothing a rotation changes) and are answered by weights, where
-    the paper takes normals and positions and answers normals; one coarser level instead of two.
+    As in the paper: nodes are faces, feature-steered convolutions, pooling to coarser graphs and back.
+    Otherwise: faces bring distances between filtered normals (nothing a rotation changes) and are answered by
+    weights, where the paper takes normals and positions and answers normals; one coarser level, not two.
     """
 
     def __init__(self, vectors: int = 18, hidden: int = 32) -> None:
@@ -51,7 +52,7 @@ class GraphNet(nn.Module):
         members: Int64[Tensor, "c 4"],
         coarse: Int64[Tensor, "c r"],
     ) -> Float[Tensor, "n 3"]:
-        """Normals of faces: `ring` their neighbours, `parent` their cluster, `coarse` the clusters' neighbours."""
+        """Normals of faces: `ring` their neighbours, `parent` their cluster, `coarse` the clusters' own."""
         inputs = invariants(described, surface)
         values = self.enter(inputs)
         for each in self.fine:

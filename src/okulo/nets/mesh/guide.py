@@ -10,9 +10,9 @@ from okulo.nets.mesh.vectors import blend, invariants, perceptron, width
 class GuideNet(nn.Module):
     """The normal that leads a joint bilateral filter, from a small volume around each face.
 
-    As in the paper: the faces around are put into voxels in the frame of the normal tensor, a 3-D convolution network
-    finds the guidance normal, a joint bilateral filter follows it. Otherwise: 8 voxels a side instead of 40,
-    two convolutions, and the answer is a weight for each filtered normal.
+    As in the paper: the faces around are put into voxels in the frame of the normal tensor, a 3-D convolution
+    network finds the guidance normal, a joint bilateral filter follows it. Otherwise: 8 voxels a side instead
+    of 40, two convolutions, one pass, and the answer is a weight for each filtered normal.
     """
 
     def __init__(self, vectors: int = 18, hidden: int = 32) -> None:

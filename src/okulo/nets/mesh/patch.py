@@ -1,4 +1,4 @@
-"""Patch-based normal filtering in the manner of DNF-Net (Li et al. 2020): whole patches in, their normals out."""
+"""Patch-based normal filtering in the manner of DNF-Net (Li et al. 2020): whole patches in and out."""
 
 import torch
 from jaxtyping import Float, Int64
@@ -11,8 +11,8 @@ class PatchNet(nn.Module):
     """Denoised normals of all faces of a patch at once; a face's answers in several patches are averaged.
 
     As in the paper: patches of noisy normals with their local structure, features embedded at two scales by
-    grouping neighbours, a residual on the input, patches that overlap. Otherwise: distances between filtered normals
-    go in and weights come out (no rotation changes them), one cascade step, 64 faces a patch instead of 800.
+    grouping neighbours, patches that overlap. Otherwise: distances between filtered normals go in and weights
+    come out (no rotation changes them), one step instead of a cascade, 64 faces a patch instead of 800.
     """
 
     def __init__(self, vectors: int = 18, hidden: int = 32) -> None:

@@ -28,6 +28,10 @@ NETWORKS: dict[str, type[nn.Module]] = {
     "guide": GuideNet,
 }
 STAGES = 2
+MOST_ROWS = 3000
+"""Faces in one step, of networks that answer face by face."""
+
+BY_FACE = {"described", "volume"}
 STAGE_FOLLOW = 15
 """Iterations of the vertices between the stages of the cascade."""
 
@@ -50,8 +54,7 @@ def lessons(architecture: str, pairs: Sequence[Pair], stage: int | None = None) 
             angles_deg(pair.described[:, k].astype(float), pair.truth).mean() for k in range(len(FILTERS))
         ]
         ease = 1 / (min(by_filter) + 0.5)
-        for feed in FEEDS[architecture](said):
-            made.append(_lesson(feed, pair.truth, ease, stage))
+        made += [_lesson(feed, pair.truth, ease, stage) for feed in FEEDS[architecture](said)]
     return made
 
 
@@ -94,7 +97,7 @@ def _descend(
     optimiser = torch.optim.AdamW(network.parameters(), lr=3e-3, weight_decay=1e-4)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, 3e-3, total_steps=max(steps, 2), pct_start=0.1)
     for _ in progress(range(steps), label=f"training {label}"):
-        lesson = taught[int(rng.integers(len(taught)))]
+        lesson = _some(taught[int(rng.integers(len(taught)))], rng)
         guessed = network(**lesson.inputs)
         # The chord, not its square: the mean angle is what is judged, and few faces are very wrong.
         apart = ((guessed - lesson.truth).square().sum(1) + 1e-8).sqrt()
@@ -104,6 +107,16 @@ def _descend(
         nn.utils.clip_grad_norm_(network.parameters(), 1.0)
         optimiser.step()
         schedule.step()
+
+
+def _some(lesson: Lesson, rng: np.random.Generator) -> Lesson:
+    """Take some of a lesson's faces, where they are learned from one by one; a graph stays whole."""
+    count = len(lesson.truth)
+    if count <= MOST_ROWS or not set(lesson.inputs) <= BY_FACE | {"surface", "stage"}:
+        return lesson
+    rows = torch.from_numpy(rng.choice(count, MOST_ROWS, replace=False))
+    inputs = {name: value[rows] if name in BY_FACE else value for name, value in lesson.inputs.items()}
+    return Lesson(inputs, lesson.truth[rows], lesson.weight[rows])
 
 
 def _set_centres(network: CascadeNet, taught: Sequence[Lesson], stage: int, rng: np.random.Generator) -> None:
@@ -129,6 +142,7 @@ def guess(network: nn.Module, architecture: str, pair: Pair, stage: int = 0) -> 
 
 
 def next_pair(network: nn.Module, pair: Pair, stage: int) -> Pair:
+    """What a stage of the cascade makes of a pair: the mesh it leads to, described anew."""
     normals = guess(network, "cascade", pair, stage)
     mesh = follow_normals(pair.mesh, pair.near, normals, STAGE_FOLLOW)
     return replace(pair, mesh=mesh, described=describe_again(mesh, pair.near, pair.described))

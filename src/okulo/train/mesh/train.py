@@ -1,4 +1,4 @@
-"""`okulo mesh train`: make pairs, fit a network, prove and write its model file, judge it on shapes kept apart."""
+"""`okulo mesh train`: make pairs, fit a network, judge it on shapes kept apart, write its model file."""
 
 import time
 from collections.abc import Mapping

@@ -1,0 +1,60 @@
+"""The meshes of the mesh benchmark: CGAL's (Debian libcgal-demo), and made ones whose seeds no training uses."""
+
+import tarfile
+from pathlib import Path
+
+import numpy as np
+
+from okulo.algo.mesh.shapes import blob, circle, outline, part, prism
+from okulo.core.nouns import Mesh
+from okulo.io.meshes import join_same_points, read_mesh
+
+ARCHIVE = Path("/usr/share/doc/libcgal-dev/data.tar.gz")
+REAL = {
+    "fandisk": "fandisk.off",
+    "anchor": "anchor_dense.off",
+    "bunny": "bunny00.off",
+    "armadillo": "armadillo.off",
+    "bear": "bear.off",
+    "elephant": "refined_elephant.off",
+}
+TRAINED_ON = (
+    *("camel", "dino", "homer", "lion-head", "bull", "cow", "man", "diplodocus", "mannequin-devil", "femur"),
+    *("knot2", "cheese", "b9_mesh", "holes", "mech-holes-shark", "couplingdown", "mushroom"),
+    *("ChineseDragon-10kv", "turbine", "blade"),
+)
+"""What okulo's own model learned from, beside made shapes: none of the meshes it is judged on."""
+
+
+def unpack(folder: Path) -> Path:
+    """Unpack CGAL's meshes; returns the folder that holds them."""
+    meshes = folder / "data" / "meshes"
+    if not meshes.is_dir():
+        folder.mkdir(parents=True, exist_ok=True)
+        with tarfile.open(ARCHIVE) as archive:
+            archive.extractall(folder, filter="data")
+    return meshes
+
+
+def made(name: str) -> Mesh:
+    """Make one of the generated meshes."""
+    rng = np.random.default_rng(5)
+    if name == "cad":
+        corners = [(0.0, 0.0), (1.0, 0.0), (1.0, 0.6), (0.6, 0.6), (0.4, 0.9), (0.0, 0.9)]
+        rings = [outline(corners, 0.0185), circle((0.3, 0.35), 0.15, 0.0185)]
+        return prism(rings, 0.5, 0.0185, rng)
+    if name == "ring":
+        return part(np.random.default_rng(11), 0.025, "ring")
+    if name == "rough":
+        return blob(np.random.default_rng(10), 5, 0.6)
+    return blob(np.random.default_rng(9), 5)
+
+
+MADE = ("cad", "ring", "blob", "rough")
+
+
+def load(name: str, folder: Path) -> Mesh:
+    """Read or make a mesh by name."""
+    if name in MADE:
+        return made(name)
+    return join_same_points(read_mesh(unpack(folder) / REAL[name]))[0]
