@@ -27,11 +27,14 @@ VERBS = {
     "audit": "Find wrong labels, outliers and suspicious pictures: a queue, the surest first.",
     "apply": "Write people's verdicts into a new table.",
     "pick": "Choose the pictures to label next.",
+    "footprints": "Make regular building outlines of masks: GeoJSON, GeoPackage, Shapefile.",
     "bench": "Measure latency and throughput honestly.",
     "serve": "Serve model files over HTTP, batched, and well-behaved under load.",
     "work": "Work off jobs of many pictures, in another process or on another machine.",
     "deploy": "Write what Kubernetes needs to run the service, its stages scaled apart.",
+    "series": "From a million short sensor recordings to named groups of faults.",
     "mesh": "Take the noise out of triangle meshes and keep their edges.",
+    "speed": "Measure the speed of every vehicle of a fixed camera's video.",
 }
 """Each verb lives in `okulo.cli.<verb>` and is imported when it is called, so that `okulo --help` is fast."""
 

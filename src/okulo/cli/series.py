@@ -14,6 +14,12 @@ from okulo.apps.series.cluster import ClusterParams, ClusterReport
 from okulo.apps.series.cluster import run as run_cluster
 from okulo.apps.series.features import FeaturesParams, FeaturesReport
 from okulo.apps.series.features import run as run_features
+from okulo.apps.series.label import LabelParams, LabelReport
+from okulo.apps.series.label import run as run_label
+from okulo.apps.series.report import ReportParams, ReportReport
+from okulo.apps.series.report import run as run_report
+from okulo.apps.series.watch import WatchParams, WatchReport
+from okulo.apps.series.watch import run as run_watch
 from okulo.cli.command import command
 
 
@@ -95,11 +101,54 @@ def show_cluster(report: ClusterReport, console: Console) -> None:
     console.print(f"{report.file}, {report.seconds:.1f} s", soft_wrap=True)
 
 
+def show_report(report: ReportReport, console: Console) -> None:
+    """Say where the page is, and what comes next."""
+    size = f"{report.bytes / 1e6:.1f} MB"
+    console.print(f"{report.html}: {report.groups} groups, {size}, needs nothing else", soft_wrap=True)
+    if report.pdf:
+        console.print(f"{report.pdf}: the same on paper", soft_wrap=True)
+    console.print("next: open it, name groups, press Save names, then `okulo series label`")
+
+
+def show_label(report: LabelReport, console: Console) -> None:
+    """Print the names, and how well they are told apart."""
+    table = _table("name", "recordings")
+    for name, count in report.names.items():
+        table.add_row(name, f"{count:,}")
+    console.print(table)
+    console.print(f"{report.unnamed:,} recordings are unlike the normal and have no name")
+    kept = "" if report.errors_kept is None else f", and {1 - report.errors_kept:.0%} of the errors with them"
+    console.print(
+        f"classifier: {report.accuracy:.2%} right on {report.rows:,} recordings it had not seen; "
+        f'below {report.threshold:.2f} it says "don\'t know": {report.refused:.2%} of the answers{kept}'
+    )
+    console.print(f"{report.file} and {report.classifier}, {report.seconds:.1f} s", soft_wrap=True)
+
+
+def show_watch(report: WatchReport, console: Console) -> None:
+    """Print what the new recordings are."""
+    console.print(f"{report.series:,} new recordings in {report.rounds} rounds")
+    if report.lost:
+        console.print(f"[yellow]the connection was lost in {report.lost} of them[/yellow]")
+    table = _table("answer", "recordings", "as")
+    for name, count in report.answers.items():
+        table.add_row(name, f"{count:,}", ", ".join(map(str, report.examples.get(name, []))))
+    for reason, count in report.excluded.items():
+        table.add_row(f"excluded: {reason}", f"{count:,}", "")
+    console.print(table)
+    if report.strange:
+        console.print(f"{report.strange:,} are unlike everything that has a name: something new?")
+    console.print(f"answers: {report.folder}", soft_wrap=True)
+
+
 PARTS: dict[str, tuple[Any, Any, Any]] = {
     "import": (ImportParams, run_import, show_import),
     "features": (FeaturesParams, run_features, show_features),
     "clean": (CleanParams, run_clean, show_clean),
     "cluster": (ClusterParams, run_cluster, show_cluster),
+    "report": (ReportParams, run_report, show_report),
+    "label": (LabelParams, run_label, show_label),
+    "watch": (WatchParams, run_watch, show_watch),
 }
 
 series = cyclopts.App(

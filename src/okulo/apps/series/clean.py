@@ -3,12 +3,13 @@
 import re
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import polars as pl
-from jaxtyping import Bool, Float32
+from jaxtyping import Bool, Float32, Int16
 
 from okulo.apps.series.feature_list import NAMES
 from okulo.apps.series.features import matrix
@@ -16,6 +17,7 @@ from okulo.apps.series.store import Store
 from okulo.core.errors import BadInput
 from okulo.core.params import Params, param
 from okulo.core.protocols import Progress, silent
+from okulo.io.files import write_json
 
 FAR = 2.0
 """Values may lie so many typical ranges beyond the typical lowest and highest."""
@@ -23,6 +25,8 @@ FAR = 2.0
 NOISE = 0.6
 """(mean |step|)² / (mean square) is 4/π = 1.27 for white noise, and near 0 for a curve."""
 
+Rule = tuple[str, Bool[np.ndarray, " n"]]
+COMPARE: dict[str, Any] = {"<": np.less, "<=": np.less_equal, ">": np.greater, ">=": np.greater_equal}
 LIMIT = re.compile(r"\s*([a-z_0-9]+)\s*(<=|>=|<|>)\s*(-?[0-9.]+(?:[eE][-+]?[0-9]+)?)\s*")
 
 
@@ -71,56 +75,81 @@ def parse_limit(text: str) -> tuple[str, str, float]:
     return name, sign, float(number)
 
 
-def judge(frame: pl.DataFrame, params: CleanParams) -> tuple[list[str], np.ndarray]:
-    """Say which rule each recording breaks first: names of rules, and per row the rule's place or -1."""
-    limits = [parse_limit(text) for text in params.limit]
-    columns = {name: frame[name].to_numpy() for name in frame.columns if name != "id"}
-    rules: list[tuple[str, Bool[np.ndarray, " n"]]] = _quality(columns, params)
-    bad = np.zeros(len(frame), bool)
-    for _, broken in rules:
-        bad |= broken
-    rules += _impossible(columns, ~bad, params.far)
-    for name, sign, number in limits:
-        value = columns[name]
-        holds = {"<": value < number, "<=": value <= number, ">": value > number, ">=": value >= number}[sign]
-        rules.append((f"{name} is not {sign} {number:g}", ~holds))
-    place = np.full(len(frame), -1, np.int16)
-    for at in reversed(range(len(rules))):
-        place[rules[at][1]] = at
-    return [name for name, _ in rules], place
+@dataclass(frozen=True)
+class Rules:
+    """What makes a recording garbage: the user's limits, and what is typical of the others."""
+
+    min_length: int
+    max_missing: float
+    max_gap: int
+    ceiling: float
+    floor: float
+    dip: float
+    """Below this a recording whose lowest value is its largest is upside down."""
+    limit: tuple[str, ...]
+
+    @classmethod
+    def learn(cls, columns: dict[str, Float32[np.ndarray, " n"]], params: CleanParams) -> "Rules":
+        """Take the limits over, and see what is typical: medians tell it, garbage does not move them."""
+        rules = cls(
+            params.min_length, params.max_missing, params.max_gap, np.inf, -np.inf, -np.inf, params.limit
+        )
+        good = np.ones(len(columns["length"]), bool)
+        for _, broken in rules._quality(columns):
+            good &= ~broken
+        if not good.any():
+            return rules
+        low, high = (float(np.median(columns[name][good])) for name in ("lowest", "highest"))
+        span = max(high - low, 1e-12)
+        return replace(
+            rules, ceiling=high + params.far * span, floor=low - params.far * span, dip=low - 0.5 * span
+        )
+
+    @classmethod
+    def from_json(cls, said: dict[str, Any]) -> "Rules":
+        """Read what `clean.json` holds."""
+        known = {name: np.inf if value is None else value for name, value in said.items()}
+        known["limit"] = tuple(said["limit"])
+        return cls(**known)
+
+    def judge(
+        self, columns: dict[str, Float32[np.ndarray, " n"]]
+    ) -> tuple[list[str], Int16[np.ndarray, " n"]]:
+        """Say which rule each recording breaks first: names of rules, and per row the rule's place or -1."""
+        rules = self._quality(columns) + self._impossible(columns)
+        for text in self.limit:
+            name, sign, number = parse_limit(text)
+            rules.append((f"{name} is not {sign} {number:g}", ~COMPARE[sign](columns[name], number)))
+        place = np.full(len(columns["length"]), -1, np.int16)
+        for at in reversed(range(len(rules))):
+            place[rules[at][1]] = at
+        return [name for name, _ in rules], place
+
+    def _quality(self, columns: dict[str, Float32[np.ndarray, " n"]]) -> list[Rule]:
+        missing, rough = columns["missing"], columns["roughness"]
+        return [
+            ("no values", missing >= 1),
+            (f"shorter than {self.min_length} values", columns["length"] < self.min_length),
+            (f"more than {self.max_missing:.0%} of the values missing", missing > self.max_missing),
+            (f"more than {self.max_gap} values missing in a row", columns["longest_gap"] > self.max_gap),
+            ("constant", rough == 0),
+            ("only noise, no curve", rough**2 > NOISE * columns["energy"]),
+            ("no work to be seen", ~(columns["work"] > 0)),
+        ]
+
+    def _impossible(self, columns: dict[str, Float32[np.ndarray, " n"]]) -> list[Rule]:
+        lowest, highest = columns["lowest"], columns["highest"]
+        return [
+            (f"impossible: above {self.ceiling:.3g}", highest > self.ceiling),
+            (f"impossible: below {self.floor:.3g}", lowest < self.floor),
+            ("upside down", (lowest < self.dip) & (-lowest > highest)),
+        ]
 
 
-def _quality(
-    columns: dict[str, Float32[np.ndarray, " n"]], params: CleanParams
-) -> list[tuple[str, Bool[np.ndarray, " n"]]]:
-    gap, missing = columns["longest_gap"], columns["missing"]
-    energy, rough = columns["energy"], columns["roughness"]
-    return [
-        ("no values", missing >= 1),
-        (f"shorter than {params.min_length} values", columns["length"] < params.min_length),
-        (f"more than {params.max_missing:.0%} of the values missing", missing > params.max_missing),
-        (f"more than {params.max_gap} values missing in a row", gap > params.max_gap),
-        ("constant", rough == 0),
-        ("only noise, no curve", rough**2 > NOISE * energy),
-        ("no work to be seen", ~(columns["work"] > 0)),
-    ]
-
-
-def _impossible(
-    columns: dict[str, Float32[np.ndarray, " n"]], good: Bool[np.ndarray, " n"], far: float
-) -> list[tuple[str, Bool[np.ndarray, " n"]]]:
-    """Values far beyond what recordings have: medians tell what is typical, garbage does not move them."""
-    if not good.any():
-        return []
-    lowest, highest = columns["lowest"], columns["highest"]
-    low, high = float(np.median(lowest[good])), float(np.median(highest[good]))
-    span = max(high - low, 1e-12)
-    ceiling, floor = high + far * span, low - far * span
-    return [
-        (f"impossible: above {ceiling:.3g}", highest > ceiling),
-        (f"impossible: below {floor:.3g}", lowest < floor),
-        ("upside down", (lowest < low - 0.5 * span) & (-lowest > highest)),
-    ]
+def columns_of(frame: pl.DataFrame) -> dict[str, Float32[np.ndarray, " n"]]:
+    """A table of features as arrays, all of them there."""
+    whole = matrix(frame, NAMES)
+    return {name: whole[:, place] for place, name in enumerate(NAMES)}
 
 
 def run(params: CleanParams, progress: Progress = silent) -> CleanReport:
@@ -129,14 +158,16 @@ def run(params: CleanParams, progress: Progress = silent) -> CleanReport:
     store = Store(params.store).require()
     store.refuse_existing("clean", replace=params.replace)
     frame = store.read_table("features")
-    matrix(frame.head(0), NAMES)
-    names, place = judge(frame, params)
+    columns = columns_of(frame)
+    rules = Rules.learn(columns, params)
+    names, place = rules.judge(columns)
     told = pl.DataFrame({"place": place}).select(
         pl.col("place").replace_strict(dict(enumerate(names)), default=None, return_dtype=pl.String)
     )["place"]
     file = store.write_table(
         "clean", pl.DataFrame({"id": frame["id"], "excluded": told}), replace=params.replace
     )
+    write_json(store.root / "clean.json", {"rules": rules})
     plot = None
     if params.plot:
         from okulo.apps.series.pairs import plot_pairs  # here: it needs matplotlib

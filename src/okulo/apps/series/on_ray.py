@@ -1,0 +1,42 @@
+"""The feature pass on Ray: parts on any number of machines that see the same folder."""
+
+import logging
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from okulo.apps.series.store import Store
+from okulo.core.errors import need
+
+
+def _work(root: str, part: str) -> tuple[np.ndarray, np.ndarray]:
+    from okulo.apps.series.features import compute
+
+    series = Store(Path(root)).read_part(Path(part))
+    return series.id, compute(series)
+
+
+def on_ray(store: Store, workers: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """Work the parts off on Ray: the cluster of RAY_ADDRESS, or one on this machine that ends with the run.
+
+    Answers come in the parts' order; at most `workers` parts are on their way.
+    """
+    ray: Any = need("ray", extra="ray", verb="okulo series features --engine ray")
+    started = not ray.is_initialized()
+    if started:
+        ray.init(logging_level=logging.ERROR, log_to_driver=False, include_dashboard=False)
+    try:
+        task = ray.remote(num_cpus=1)(_work)
+        root = str(store.root.resolve())
+        waiting: list[Any] = []
+        for part in store.parts():
+            waiting.append(task.remote(root, str(part.resolve())))
+            if len(waiting) >= workers:
+                yield ray.get(waiting.pop(0))
+        for each in waiting:
+            yield ray.get(each)
+    finally:
+        if started:
+            ray.shutdown()
