@@ -104,6 +104,21 @@ def test_undo_does_not_touch_what_somebody_else_decided_on_top(where: str) -> No
         assert store.current()["answer"].to_list() == ["remove"]
 
 
+def test_a_step_is_undone_whole_or_not_at_all(where: str) -> None:
+    with open_store(where) as store:
+        store.record([label("z")], who="ann")
+        store.record([label("a"), label("b"), label("c")], who="ann")
+        undone = store.undo_step(who="ann")
+        assert sorted(each.item for each in undone) == ["a", "b", "c"]
+        assert store.current()["item"].to_list() == ["z"]
+        store.record([label("a", seen=2), label("b", seen=2)], who="ann")
+        store.record([label("b", "remove", seen=3)], who="bob")
+        with pytest.raises(Conflict, match="bob said remove"):
+            store.undo_step(who="ann")
+        assert sorted(store.current()["item"].to_list()) == ["a", "b", "z"], "a was not taken back alone"
+        assert store.undo_step(who="carl") == []
+
+
 def test_two_files_of_the_same_bytes_share_their_label_but_not_which_is_kept(where: str) -> None:
     def copy(path: str, answer: str) -> Decision:
         return Decision(item="a", path=path, question="duplicate", answer=answer)

@@ -163,36 +163,62 @@ class VerdictStore:
 
         What held before holds again. Raises Conflict when somebody else has decided on top of it.
         """
+        with explain(self.name), self._engine.connect() as connection:
+            last = self._last(connection, who)
+            if last is None:
+                return None
+            again = self._again(connection, last, who, _now())
+        return self._append([again])[0]
+
+    def undo_step(self, *, who: str) -> list[Verdict]:
+        """Take back all that still stands of what this person's last `record` stored, all of it or none.
+
+        Raises Conflict when somebody else has decided on top of a part of it.
+        """
+        columns = VERDICTS.c
+        with explain(self.name), self._engine.connect() as connection:
+            last = self._last(connection, who)
+            if last is None:
+                return []
+            step = self._still(who).where(columns.at == last["at"], columns.question == last["question"])
+            rows = connection.execute(step.order_by(columns.number.desc())).mappings().all()
+            at = _now()
+            again = [self._again(connection, row, who, at) for row in rows]
+        return self._append(again)
+
+    def _still(self, who: str) -> "sa.Select[Any]":
+        """This person's verdicts that were not taken back."""
         columns = VERDICTS.c
         undone = sa.select(columns.undoes).where(columns.undoes.is_not(None))
-        last = (
-            sa.select(columns.subject, columns.number)
-            .where(columns.who == who, columns.undoes.is_(None), columns.number.not_in(undone))
-            .order_by(columns.number.desc())
-            .limit(1)
-        )
-        with explain(self.name), self._engine.connect() as connection:
-            found = connection.execute(last).one_or_none()
-            if found is None:
-                return None
-            subject, number = found
-            asked = sa.select(VERDICTS).where(columns.subject == subject).order_by(columns.version)
-            rows = [dict(row) for row in connection.execute(asked).mappings()]
+        mine = (columns.who == who, columns.undoes.is_(None), columns.number.not_in(undone))
+        return sa.select(VERDICTS).where(*mine)
+
+    def _last(self, connection: sa.Connection, who: str) -> Mapping[Any, Any] | None:
+        newest = self._still(who).order_by(VERDICTS.c.number.desc()).limit(1)
+        return connection.execute(newest).mappings().one_or_none()
+
+    def _again(
+        self, connection: sa.Connection, taken: Mapping[Any, Any], who: str, at: str
+    ) -> dict[str, Any]:
+        """Make the row that says again what held before this verdict."""
+        columns = VERDICTS.c
+        asked = sa.select(VERDICTS).where(columns.subject == taken["subject"]).order_by(columns.version)
+        rows = [dict(row) for row in connection.execute(asked).mappings()]
         standing: list[dict[str, Any]] = []
         for row in rows:
             if row["undoes"] is None:
                 standing.append(row)
             else:
                 standing.pop()
-        if standing[-1]["number"] != number:
-            raise Conflict(subject, _verdict(rows[-1]))
+        if standing[-1]["number"] != taken["number"]:
+            raise Conflict(str(taken["subject"]), _verdict(rows[-1]))
         opened = {**standing[-1], "answer": ""}
         again = {
             **(standing[-2] if len(standing) > 1 else opened),
-            "who": who, "at": _now(), "version": rows[-1]["version"] + 1, "undoes": number,
+            "who": who, "at": at, "version": rows[-1]["version"] + 1, "undoes": taken["number"],
         }  # fmt: skip
         del again["number"]
-        return self._append([again])[0]
+        return again
 
     def current(self, question: str | None = None) -> pl.DataFrame:
         """The latest verdict on every subject that is not open again, in the order they were made."""

@@ -68,30 +68,7 @@ class Held:
 
     def undo(self, who: str) -> list[Verdict]:
         """Take back this person's last step: one verdict, or all that one key press said of a group."""
-        self.refresh()
-        with self._lock:
-            before = {
-                name: verdict
-                for held in self._held.values()
-                for name, verdict in held.items()
-                if verdict.who == who
-            }
-        undone: list[Verdict] = []
-        left = 1
-        while left:
-            again = self.store.undo(who=named("who", who))
-            if again is None:
-                break
-            subject = subject_of(again)
-            if not undone and subject in before:
-                step = before[subject]
-                left = sum(
-                    1
-                    for each in before.values()
-                    if (each.who, each.at, each.question) == (step.who, step.at, step.question)
-                )
-            undone.append(again)
-            left -= 1
+        undone = self.store.undo_step(who=named("who", who))
         self._take(undone)
         return undone
 
