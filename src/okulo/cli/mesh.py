@@ -10,14 +10,11 @@ from okulo.apps.mesh.params import DenoiseParams, DenoiseReport, SimulateParams,
 from okulo.apps.mesh.simulate import run as run_simulate
 from okulo.cli.command import command
 
-TRIED = 5
-
 
 def show_denoise(report: DenoiseReport, console: Console) -> None:
     """Print what was done, what it changed, and what is unusual about the mesh."""
     numbers = " ".join(f"{name} {value:g}" for name, value in report.numbers.items())
-    if report.kind:
-        console.print(f"{report.kind} (sharp edges hold {report.sharpness:.0%} of its bending)")
+    console.print(f"{report.kind}: sharp edges hold {report.sharpness:.0%} of its bending")
     if report.method == "none":
         console.print("hardly any noise: the mesh is left as it is")
     else:

@@ -9,7 +9,14 @@ from okulo.core.errors import need
 
 need("torch", extra="train", verb="okulo mesh train")
 
-from okulo.train.mesh.train import MeshTrainParams, MeshTrainReport, run  # noqa: E402  # where torch is
+from okulo.core.protocols import Progress  # noqa: E402  # where torch is
+from okulo.export.arrays import write_array_network  # noqa: E402
+from okulo.train.mesh.train import MeshTrainParams, MeshTrainReport, run  # noqa: E402
+
+
+def fit(params: MeshTrainParams, progress: Progress) -> MeshTrainReport:
+    """Train a network and write it as a proven model file."""
+    return run(params, write_array_network, progress)
 
 
 def show(report: MeshTrainReport, console: Console) -> None:
@@ -35,9 +42,10 @@ def show(report: MeshTrainReport, console: Console) -> None:
     )
     console.print(f"{escape(str(report.output))}: {report.bytes / 1000:.0f} kB", soft_wrap=True)
     console.print(
-        f"next: okulo mesh denoise scan.ply -o clean.ply --method learned --model {escape(str(report.output))}",
+        f"next: okulo mesh denoise scan.ply -o clean.ply --method learned "
+        f"--model {escape(str(report.output))}",
         soft_wrap=True,
     )
 
 
-train = command(MeshTrainParams, run, show)
+train = command(MeshTrainParams, fit, show)

@@ -19,8 +19,8 @@ MAX_BYTES = 4 * 2**30
 def read_mesh(path: Path) -> Mesh:
     """Read a mesh, vertices and faces in the file's order; polygons are cut into triangles.
 
-    Several objects in one file become one mesh, placed as the file says. What cannot be used (no file, another
-    format, half a file, a point cloud, NaN) is BadInput that names the file.
+    Several objects in one file become one mesh, placed as the file says. What cannot be used (no file,
+    another format, half a file, a point cloud, NaN) is BadInput that names the file.
     """
     path = Path(path)
     trimesh = need("trimesh", extra="mesh", verb="reading a mesh")

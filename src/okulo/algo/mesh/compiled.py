@@ -44,9 +44,9 @@ class Either:
 
 def _compile(function: Callable[..., Any], parallel: bool) -> Callable[..., Any]:
     try:
-        return numba.njit(nogil=True, cache=True, parallel=parallel)(function)  # type: ignore[no-any-return]
+        return numba.njit(nogil=True, cache=True, parallel=parallel)(function)
     except RuntimeError:  # numba found no place for its cache
-        return numba.njit(nogil=True, parallel=parallel)(function)  # type: ignore[no-any-return]
+        return numba.njit(nogil=True, parallel=parallel)(function)
 
 
 def _renamed(function: Callable[..., Any]) -> Callable[..., Any]:

@@ -94,7 +94,7 @@ def _described(mesh: Mesh, near: Topology, filters: dict[str, Filter]) -> Float3
 
 
 def surface_of(described: Float32[np.ndarray, "f k 3"], noise: float) -> Float32[np.ndarray, " 6"]:
-    """What is the same for all faces of a mesh: its noise level, and how much the `TELLING` filters differ."""
+    """What all faces of a mesh share: its noise level, and how much the `TELLING` filters differ."""
     place = {name: k for k, name in enumerate(FILTERS)}
     apart = [
         float(np.linalg.norm(described[:, place[a]] - described[:, place[b]], axis=1).mean())

@@ -32,7 +32,7 @@ def _bilaplacian_heights(mesh: Mesh, near: Topology) -> Float64[np.ndarray, " i"
     once = mesh.vertices - _mean(mesh.vertices, mesh, near, border)
     twice = once - _mean(once, mesh, near, border)
     normals = vertex_normals(laplacian(mesh, near, 3))
-    return np.einsum("ij,ij->i", twice, normals)[inside]
+    return np.asarray(np.einsum("ij,ij->i", twice, normals)[inside])
 
 
 def _mean(

@@ -64,7 +64,7 @@ def cluster_links(parent, members, across, width):  # type: ignore[no-untyped-de
 
 @compiled
 def grow_patches(ring_start, ring, size, most):  # type: ignore[no-untyped-def]
-    """Cover a mesh by patches: each begins at a face no patch holds in its inner half, and grows ring by ring.
+    """Cover a mesh by patches: each begins at a face in no patch's inner half, and grows ring by ring.
 
     Returns faces (p, size) and how many of them are real; a small component's patch repeats its first face.
     """
@@ -125,7 +125,7 @@ def patch_links(patches, real, ring_start, ring, width):  # type: ignore[no-unty
 
 @compiled
 def voxels(rows, frames, centres, areas, normals, ring_start, ring, cell, side):  # type: ignore[no-untyped-def]
-    """Put the faces of two rings around each row into a grid in its frame: area, and mean normal (4 numbers)."""
+    """Put the faces of two rings around each row into a grid in its frame: area, and normal by area."""
     out = np.zeros((len(rows), 4, side, side, side), np.float32)
     mark = np.full(len(centres), -1, np.int64)
     queue = np.empty(512, np.int64)

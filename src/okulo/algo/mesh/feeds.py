@@ -144,7 +144,7 @@ def tensor_frames(
     normals: Float64[np.ndarray, "f 3"],
     areas: Float64[np.ndarray, " f"],
 ) -> Float64[np.ndarray, "n 3 3"]:
-    """Eigenvectors of each face's normal tensor (Σ area n nᵀ over its ring): rows are x, y, and outwards z."""
+    """Eigenvectors of each face's normal tensor (Σ area n nᵀ over its ring): rows x, y, outwards z."""
     near = padded_rings(said.near.ring_start, said.near.ring, RING)[rows]
     around = np.concatenate([near, rows[:, None]], axis=1)
     tensors = np.einsum("ij,ijk,ijl->ikl", areas[around], normals[around], normals[around])

@@ -23,7 +23,7 @@ def angles_deg(a: Float64[np.ndarray, "n 3"], b: Float64[np.ndarray, "n 3"]) -> 
     """
     # By the half chord: the arc cosine cannot tell small angles.
     apart, along = np.linalg.norm(a - b, axis=1), np.linalg.norm(a + b, axis=1)
-    return np.degrees(2 * np.arctan2(apart, along))
+    return np.asarray(np.degrees(2 * np.arctan2(apart, along)))
 
 
 def normal_errors_deg(mesh: Mesh, truth: Mesh) -> Float64[np.ndarray, " f"]:

@@ -25,7 +25,7 @@ def vertex_normals(mesh: Mesh) -> Float64[np.ndarray, "v 3"]:
         for axis in range(3):
             total[:, axis] += np.bincount(mesh.faces[:, corner], weighed[:, axis], len(total))
     sizes = np.linalg.norm(total, axis=1, keepdims=True)
-    return np.divide(total, sizes, out=np.zeros_like(total), where=sizes > 0)
+    return np.asarray(np.divide(total, sizes, out=np.zeros_like(total), where=sizes > 0))
 
 
 def gaussian(mesh: Mesh, size: float, rng: np.random.Generator) -> Float64[np.ndarray, "v 3"]:

@@ -161,7 +161,7 @@ def _is_folded(vertices, faces, normals, f):  # type: ignore[no-untyped-def]
 def unfold(vertices, faces, normals, border, start, incident):  # type: ignore[no-untyped-def]
     """Move the vertices of folded faces to their neighbours' mean, but only within the planes they lie in.
 
-    The step d is weakened where faces forbid it: it solves (N + εI) d = ε d₀ with N the mean of n nᵀ, ε = 0.02.
+    The step d is weakened where faces forbid it: it solves (N + εI) d = ε d₀, N the mean of n nᵀ, ε 0.02.
     """
     out = vertices.copy()
     for v in prange(len(vertices)):

@@ -31,7 +31,7 @@ def ring_weights(shapes: FaceShapes, near: Topology, reach: float) -> np.ndarray
 def bilateral_normals(
     shapes: FaceShapes, near: Topology, sigma: float, iterations: int, reach: float = 1.0
 ) -> Float64[np.ndarray, "f 3"]:
-    """Bilateral normal filtering, local scheme of Zheng 2011 (section 3.1): only similar normals are averaged.
+    """Bilateral normal filtering, local scheme of Zheng 2011 (section 3.1): similar normals are averaged.
 
     Args:
         shapes: of the noisy mesh.
@@ -79,8 +79,8 @@ def follow_normals(
 ) -> Mesh:
     """Move vertices until faces have these normals (Sun 2007, section 4); faces without a normal follow.
 
-    Moving along normals cannot turn a face back that noise has folded over; `unfolding` lets its vertices slide
-    within the surface in the first half of the iterations (not in the paper).
+    Moving along normals cannot turn a face back that noise has folded over; `unfolding` lets its vertices
+    slide within the surface in the first half of the iterations (not in the paper).
     """
     vertices = mesh.vertices
     border = border_vertices(mesh, near) if unfolding else np.empty(0, np.bool_)

@@ -155,7 +155,7 @@ def _wall(
 
 
 def revolve(profile: Ring, step: float, rng: np.random.Generator) -> Mesh:
-    """Turn a closed profile (radius, height) about the axis: rings, grooves, cones, with the profile's edges."""
+    """Turn a closed profile (radius, height) about the axis: rings, grooves, cones, with its edges."""
     around = max(12, round(2 * np.pi * float(profile[:, 0].mean()) / step))
     turn = (np.arange(around)[:, None] + rng.uniform(-0.2, 0.2, (around, len(profile)))) * 2 * np.pi / around
     radius, height = profile[:, 0], np.broadcast_to(profile[:, 1], turn.shape)

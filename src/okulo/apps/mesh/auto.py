@@ -1,60 +1,75 @@
-"""Choose a method without the truth: what works best on a copy of this very surface, spoiled anew."""
+"""Choose a method without the truth: how the filters differ on a surface tells what it is like."""
 
-import os
-from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from jaxtyping import Bool, Int64
 
+from okulo.algo.mesh.choose import predict
+from okulo.algo.mesh.describe import describe, surface_of
 from okulo.algo.mesh.estimate import noise_level
-from okulo.algo.mesh.measure import SHARP_DEG, edge_angles_deg, normal_errors_deg
+from okulo.algo.mesh.measure import SHARP_DEG, edge_angles_deg
 from okulo.algo.mesh.methods import Recipe, apply
-from okulo.algo.mesh.noise import add_noise
 from okulo.algo.mesh.topology import Topology, topology
+from okulo.apps.mesh.learned import denoise_learned
+from okulo.core.errors import BadInput
 from okulo.core.nouns import Mesh
 from okulo.core.protocols import Progress, silent
+from okulo.runtime.arrays import ArrayFile
 
-SAMPLE_FACES = 12_000
-"""Candidates are tried on a part of the mesh of about this size."""
+LOOK_AT = 40_000
+"""A larger mesh is judged by a part of about this many faces."""
 
 CLEAN = 0.012
 """Below this noise level (of the mean edge length) a mesh counts as clean and is left as it is."""
 
-PILOT = Recipe(method="bilateral", sigma=0.45, iterations=10)
-"""Cleans the copy of the first round."""
+RECIPES = {
+    "bilateral 0.25 40": Recipe(method="bilateral", sigma=0.25, iterations=40),
+    "bilateral 0.45 10": Recipe(method="bilateral", sigma=0.45, iterations=10),
+    "bilateral 0.45 20": Recipe(method="bilateral", sigma=0.45, iterations=20),
+    "bilateral 0.6 5": Recipe(method="bilateral", sigma=0.6, iterations=5),
+    "bilateral 0.6 20": Recipe(method="bilateral", sigma=0.6, iterations=20),
+    "guided 0.25 50": Recipe(method="guided", sigma=0.25, iterations=50),
+    "guided 0.35 20": Recipe(method="guided", sigma=0.35, iterations=20),
+    "guided 0.6 5": Recipe(method="guided", sigma=0.6, iterations=5),
+    "guided 0.6 20": Recipe(method="guided", sigma=0.6, iterations=20),
+    "laplacian 1": Recipe(method="laplacian", iterations=1),
+    "laplacian 2": Recipe(method="laplacian", iterations=2),
+    "laplacian 5": Recipe(method="laplacian", iterations=5),
+    "taubin 10": Recipe(method="taubin", iterations=10),
+    "taubin 30": Recipe(method="taubin", iterations=30),
+    "vertices 0.6 5": Recipe(method="bilateral-vertex", sigma=0.6, iterations=5),
+    "l0 0.1": Recipe(method="l0-cotangent", strength=0.1),
+    "l0 0.2": Recipe(method="l0-cotangent", strength=0.2),
+}
+"""What `auto` chooses from, beside the model itself; the names are those of `describe`'s filters."""
 
-
-def candidates() -> list[Recipe]:
-    """What `auto` chooses from."""
-    made = [
-        Recipe(method="guided", sigma=sigma, iterations=turns)
-        for sigma, turns in ((0.25, 20), (0.25, 50), (0.35, 20), (0.6, 2), (0.6, 5), (0.6, 20), (0.45, 10))
-    ]
-    made += [
-        Recipe(method="bilateral", sigma=sigma, iterations=turns)
-        for sigma, turns in (
-            *((0.25, 10), (0.25, 40), (0.35, 20), (0.45, 10), (0.45, 20), (0.45, 40)),
-            *((0.6, 2), (0.6, 5), (0.6, 10), (0.6, 20)),
-        )
-    ]
-    made += [Recipe(method="l0-cotangent", strength=each) for each in (0.03, 0.1, 0.2)]
-    return made + [Recipe(method="l0", strength=each) for each in (0.1, 0.2)]
+LEARNED = "learned"
 
 
 @dataclass(frozen=True, kw_only=True)
 class Choice:
-    """What `auto` found and chose; no recipe: the mesh is clean already."""
+    """What `auto` chose: a recipe, or the model; neither: the mesh is clean already."""
 
-    recipe: Recipe | None
     noise: float
     """Estimated, of the mean edge length."""
-    sharpness: float
-    """Share of all bending (sum of the angles between neighbouring faces) that sharp edges hold."""
-    kind: str
+    recipe: Recipe | None = None
+    model: ArrayFile | None = None
     tried: tuple[tuple[str, float], ...] = ()
-    """Recipes and their errors in degrees on the spoiled copy, best first."""
+    """Methods, best first, and the errors they are expected to leave, relative to the mean over all."""
+
+    @property
+    def name(self) -> str:
+        """The chosen one, with its numbers."""
+        return LEARNED if self.model else str(self.recipe) if self.recipe else "none"
+
+    def apply(self, mesh: Mesh, near: Topology, progress: Progress = silent) -> Mesh:
+        """Denoise with what was chosen."""
+        if self.model is not None:
+            return denoise_learned(mesh, near, self.model, progress)
+        return mesh if self.recipe is None else apply(mesh, near, self.recipe)
 
 
 def sharpness(mesh: Mesh, near: Topology) -> float:
@@ -70,49 +85,36 @@ def sharpness(mesh: Mesh, near: Topology) -> float:
     return float(angles[angles >= SHARP_DEG].sum()) / total if total else 1.0
 
 
-def choose(
-    mesh: Mesh,
-    near: Topology,
-    rng: np.random.Generator,
-    recipes: Sequence[Recipe] = (),
-    progress: Progress = silent,
-) -> Choice:
-    """Choose a recipe for a noisy mesh.
+def choose(mesh: Mesh, near: Topology, rng: np.random.Generator, model: ArrayFile) -> Choice:
+    """Choose for a noisy mesh what is expected to leave the smallest error of normals.
 
-    A pilot filter cleans a part of the mesh; it is spoiled with fresh noise of the estimated level, and every
-    candidate shows how near it comes back to it: the noise is not the one at hand, but the surface nearly is.
-    The best one then takes the pilot's place, and the better half tries once more.
+    The expectation is a formula in the noise level and in how much five pairs of filters differ; it was
+    fitted to the errors on simulated pairs and lies in the model file.
     """
     noise = noise_level(mesh, near)
-    part = cut_part(mesh, near, SAMPLE_FACES, rng)
-    around = near if part is mesh else topology(part)
-    clean = apply(part, around, PILOT) if noise > CLEAN else part
-    sharp = sharpness(clean, around)
-    kind = "machine part" if sharp > 0.5 else "organic"
     if noise <= CLEAN:
-        return Choice(recipe=None, noise=noise, sharpness=sharp, kind=kind)
-    standing = list(recipes) or candidates()
-    for lap in range(2):
-        spoiled = add_noise(clean, "along-normal", noise, rng)
-        errors = _try_out(standing, spoiled, clean, around, progress, f"trying methods, round {lap + 1}")
-        standing = sorted(standing, key=errors.__getitem__)
-        if lap == 0:
-            standing = standing[: max(2, len(standing) // 3)]
-            clean = apply(part, around, standing[0])
-    tried = tuple((str(recipe), errors[recipe]) for recipe in standing)
-    return Choice(recipe=standing[0], noise=noise, sharpness=sharp, kind=kind, tried=tried)
+        return Choice(noise=noise)
+    part = cut_part(mesh, near, LOOK_AT, rng)
+    described = describe(part, near if part is mesh else topology(part))
+    expected = expect(model.info.notes.get("chooser"), surface_of(described, noise))
+    tried = tuple(sorted(expected.items(), key=lambda each: each[1]))
+    best = tried[0][0]
+    if best == LEARNED:
+        return Choice(noise=noise, model=model, tried=tried)
+    return Choice(noise=noise, recipe=RECIPES[best], tried=tried)
 
 
-def _try_out(
-    recipes: Sequence[Recipe], spoiled: Mesh, clean: Mesh, near: Topology, progress: Progress, label: str
-) -> dict[Recipe, float]:
-    """Mean error of normals each recipe leaves, in degrees; as many at once as there are cores."""
-
-    def error(recipe: Recipe) -> float:
-        return float(normal_errors_deg(apply(spoiled, near, recipe), clean).mean())
-
-    with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
-        return dict(zip(recipes, progress(pool.map(error, recipes), label=label, total=len(recipes))))
+def expect(fitted: Any, surface: np.ndarray) -> dict[str, float]:
+    """Expected errors by name, of what a model file says was fitted; one that says nothing is BadInput."""
+    try:
+        assert isinstance(fitted, Mapping)
+        names: Sequence[str] = fitted["methods"]
+        errors = predict(np.array(fitted["weights"], np.float64), surface)
+        return {name: float(error) for name, error in zip(names, errors) if name in (*RECIPES, LEARNED)}
+    except (AssertionError, KeyError, ValueError, TypeError) as error:
+        raise BadInput(
+            "model", "does not say when it is better than the filters", hint="name a --method"
+        ) from error
 
 
 def cut_part(mesh: Mesh, near: Topology, most: int, rng: np.random.Generator) -> Mesh:
@@ -123,8 +125,8 @@ def cut_part(mesh: Mesh, near: Topology, most: int, rng: np.random.Generator) ->
     inside[rng.choice(len(mesh.faces), 8, replace=False)] = True
     while inside.sum() < most:
         grown = _grow(inside, near)
-        if grown.sum() == inside.sum():  # these components are full: begin in another place
-            grown[rng.choice(np.flatnonzero(~grown))] = True
+        if grown.sum() == inside.sum():  # these components are full: begin in other places
+            grown[rng.choice(np.flatnonzero(~grown), 8)] = True
         inside = grown
     return keep_faces(mesh, np.flatnonzero(inside))
 

@@ -12,7 +12,7 @@ from jaxtyping import Float64
 from okulo.algo.graphs import connected_components
 from okulo.algo.mesh.estimate import noise_level
 from okulo.algo.mesh.measure import MeshErrors, measure, normal_errors_deg
-from okulo.algo.mesh.methods import Recipe, apply
+from okulo.algo.mesh.methods import Recipe
 from okulo.algo.mesh.noise import vertex_normals
 from okulo.algo.mesh.topology import (
     Topology,
@@ -22,9 +22,9 @@ from okulo.algo.mesh.topology import (
     topology,
     volume,
 )
-from okulo.apps.mesh.auto import Choice, candidates, choose
-from okulo.apps.mesh.learned import denoise_learned, open_model
-from okulo.apps.mesh.params import LEARNED, DenoiseParams, DenoiseReport
+from okulo.apps.mesh.auto import LEARNED, Choice, choose, sharpness
+from okulo.apps.mesh.learned import open_model
+from okulo.apps.mesh.params import DenoiseParams, DenoiseReport
 from okulo.apps.mesh.preview import change_deg, write_preview
 from okulo.core.errors import BadInput
 from okulo.core.nouns import Mesh
@@ -33,6 +33,9 @@ from okulo.io.meshes import check_written, join_same_points, read_mesh, write_me
 from okulo.runtime.arrays import ArrayFile
 
 T = TypeVar("T")
+
+SHARP_SHARE = 0.5
+"""A surface whose sharp edges hold more than this share of its bending is said to be a machine part."""
 
 
 @dataclass
@@ -53,13 +56,13 @@ def run(params: DenoiseParams, progress: Progress = silent) -> DenoiseReport:
     """Denoise one file; nothing is written unless all of it went well."""
     check_names(params)
     clock = Clock()
-    model = open_model(params.model) if params.method == LEARNED else None
+    model = open_model(params.model) if params.method in ("auto", LEARNED) else None
     given = clock.time("read", lambda: read_mesh(params.mesh))
     noisy, which = join_same_points(given)
     truth = _truth(params.truth, given, which, noisy)
     near = clock.time("neighbours", lambda: topology(noisy))
-    choice = clock.time("choose", lambda: decide(params, noisy, near, progress))
-    clean = clock.time("denoise", lambda: denoise(noisy, near, choice.recipe, model, progress))
+    choice = clock.time("choose", lambda: decide(params, noisy, near, model))
+    clean = clock.time("denoise", lambda: choice.apply(noisy, near, progress))
     if params.keep_volume:
         clean = keep_volume(clean, noisy, near)
     report = clock.time("report", lambda: _report(params, choice, noisy, clean, near, truth, clock))
@@ -70,8 +73,8 @@ def run(params: DenoiseParams, progress: Progress = silent) -> DenoiseReport:
 def check_names(params: DenoiseParams) -> None:
     """Raise BadInput for what could not be written in the end, before hours of work."""
     check_written(params.output)
-    if params.model and params.method != LEARNED:
-        raise BadInput("model", "is used by --method learned only")
+    if params.model and params.method not in ("auto", LEARNED):
+        raise BadInput("model", f"is not used by --method {params.method}")
     if params.preview and params.preview.suffix.lower() != ".png":
         raise BadInput("preview", wanted="a name that ends in .png", got=params.preview.name)
     if params.page:
@@ -106,29 +109,19 @@ def _truth(
     return Mesh(vertices, noisy.faces)
 
 
-def decide(params: DenoiseParams, noisy: Mesh, near: Topology, progress: Progress) -> Choice:
+def decide(params: DenoiseParams, noisy: Mesh, near: Topology, model: ArrayFile | None) -> Choice:
     """Take the recipe that was asked for, or let `auto` choose one."""
-    given = {name: getattr(params, name) for name in ("sigma", "iterations", "strength", "reach", "follow")}
-    if params.method != "auto":
-        if params.method == LEARNED:
-            if any(value is not None for value in given.values()):
-                raise BadInput("method learned", "has no numbers to set: its model file holds them")
-            return Choice(recipe=None, noise=noise_level(noisy, near), sharpness=0.0, kind="learned")
-        recipe = Recipe(method=params.method, **given)
-        return Choice(recipe=recipe, noise=noise_level(noisy, near), sharpness=0.0, kind="")
-    if any(value is not None for value in given.values()):
-        name = next(name for name, value in given.items() if value is not None)
-        raise BadInput(name, "auto chooses the numbers itself", hint="name a --method to set them")
-    return choose(noisy, near, np.random.default_rng(params.seed), candidates(), progress)
-
-
-def denoise(
-    noisy: Mesh, near: Topology, recipe: Recipe | None, model: ArrayFile | None, progress: Progress
-) -> Mesh:
-    """Apply a recipe, or a model; neither: the mesh as it is."""
-    if model is not None:
-        return denoise_learned(noisy, near, model, progress)
-    return noisy if recipe is None else apply(noisy, near, recipe)
+    names = ("sigma", "iterations", "strength", "reach", "follow")
+    given = {name: getattr(params, name) for name in names if getattr(params, name) is not None}
+    if params.method in ("auto", LEARNED) and given:
+        raise BadInput(
+            next(iter(given)), f"{params.method} has no such number", hint="name a --method to set it"
+        )
+    if params.method == "auto":
+        assert model is not None
+        return choose(noisy, near, np.random.default_rng(params.seed), model)
+    recipe = None if params.method == LEARNED else Recipe(method=params.method, **given)
+    return Choice(noise=noise_level(noisy, near), recipe=recipe, model=model)
 
 
 def keep_volume(mesh: Mesh, like: Mesh, near: Topology) -> Mesh:
@@ -186,16 +179,16 @@ def _report(
     errors: list[MeshErrors | None] = [
         measure(each, truth, near) if truth is not None else None for each in (noisy, clean)
     ]
-    chose = params.method == "auto"
+    sharp = sharpness(clean, near)
     return DenoiseReport(
         output=params.output,
         vertices=len(noisy.vertices),
         faces=len(noisy.faces),
-        method=choice.recipe.method if choice.recipe else ("none" if chose else params.method),
+        method=choice.recipe.method if choice.recipe else choice.name,
         numbers=choice.recipe.numbers() if choice.recipe else {},
-        kind=choice.kind if chose else "",
-        sharpness=choice.sharpness if chose else None,
-        tried=choice.tried,
+        kind="machine part" if sharp > SHARP_SHARE else "organic",
+        sharpness=sharp,
+        expected=choice.tried,
         edge_length=length,
         noise_before=choice.noise,
         noise_after=noise_level(clean, near),

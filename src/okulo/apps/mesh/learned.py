@@ -72,4 +72,4 @@ def answer(
         got = model.run({**feed.inputs, "stage": np.array([stage])})["normals"]
         np.add.at(total, feed.faces[feed.counts], got[feed.counts])
     sizes = np.linalg.norm(total, axis=1, keepdims=True)
-    return total / np.maximum(sizes, 1e-12)
+    return np.asarray(total / np.maximum(sizes, 1e-12))

@@ -10,8 +10,6 @@ from okulo.algo.mesh.noise import NOISE
 from okulo.algo.mesh.topology import Defects
 from okulo.core.params import Params, param
 
-LEARNED = "learned"
-
 
 @dataclass(frozen=True, kw_only=True)
 class DenoiseParams(Params):
@@ -20,10 +18,10 @@ class DenoiseParams(Params):
     mesh: Path = param(help="noisy mesh: PLY, OBJ, OFF, STL or glTF", positional=True)
     output: Path = param(help="the clean mesh: .ply, .obj, .off, .stl or .glb", short="o")
     method: str = param(
-        "auto", help="how; auto tries them on the mesh itself", choices=("auto", LEARNED, *METHODS)
+        "auto", help="how; auto chooses by what it sees of the mesh", choices=("auto", "learned", *METHODS)
     )
     model: Path | None = param(
-        None, help="model file for --method learned, made by `okulo mesh train`; default: okulo's own"
+        None, help="model file made by `okulo mesh train`, for auto and learned; default: okulo's own"
     )
     sigma: float | None = param(
         None, help="how unlike normals (0 to 2) or heights (mean edge lengths) may be", low=1e-3, high=10
@@ -38,7 +36,7 @@ class DenoiseParams(Params):
     preview: Path | None = param(None, help="PNG: before, after, and a heat map of what changed")
     page: Path | None = param(None, help="HTML page to turn the mesh in a browser, before and after")
     truth: Path | None = param(None, help="the true mesh with the same faces, to measure errors against")
-    seed: int = param(0, help="seed of what auto tries", low=0)
+    seed: int = param(0, help="seed of the part of a large mesh that auto looks at", low=0)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,10 +49,11 @@ class DenoiseReport:
     method: str
     numbers: dict[str, Any]
     kind: str
-    """What `auto` took the surface for: machine part, organic; empty: it was not asked."""
-    sharpness: float | None
-    tried: tuple[tuple[str, float], ...]
-    """What `auto` tried, best first, and the error of each on a spoiled copy, in degrees."""
+    """What the surface looks like once it is clean: machine part, organic."""
+    sharpness: float
+    """Share of all bending (sum of the angles between neighbouring faces) that sharp edges hold."""
+    expected: tuple[tuple[str, float], ...]
+    """What `auto` chose from, best first; errors it expects, relative to the mean over all of them."""
     edge_length: float
     """Mean length of the input's edges, in the file's unit: what noise and distances are fractions of."""
     noise_before: float

@@ -26,7 +26,7 @@ def view(vertices: Float64[np.ndarray, "v 3"]) -> Float64[np.ndarray, "3 3"]:
     turn, tilt = np.radians(-30), np.radians(25)
     around = np.array([[np.cos(turn), 0, np.sin(turn)], [0, 1, 0], [-np.sin(turn), 0, np.cos(turn)]])
     over = np.array([[1, 0, 0], [0, np.cos(tilt), -np.sin(tilt)], [0, np.sin(tilt), np.cos(tilt)]])
-    return over @ around @ axes.T
+    return np.asarray(over @ around @ axes.T)
 
 
 def render(
@@ -55,7 +55,7 @@ def render(
     shown = np.tile(PLAIN, (len(mesh.faces), 1)) if colours is None else colours
     light = np.array([-0.35, -0.5, 0.79])
     picture: np.ndarray = draw(points, mesh.faces, shown.astype(np.float32), light, fine)
-    return picture.reshape(size_px, FINE, size_px, FINE, 3).mean(axis=(1, 3)).astype(np.float32)
+    return np.asarray(picture.reshape(size_px, FINE, size_px, FINE, 3).mean(axis=(1, 3)), np.float32)
 
 
 def heat(values: Float64[np.ndarray, " f"], most: float) -> Float64[np.ndarray, "f 3"]:

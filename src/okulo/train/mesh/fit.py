@@ -70,7 +70,7 @@ def _lesson(feed: Feed, truth: Float64[np.ndarray, "f 3"], ease: float, stage: i
 def fit(
     architecture: str, pairs: list[Pair], steps: int, rng: np.random.Generator, progress: Progress = silent
 ) -> nn.Module:
-    """Train a network of this name; a cascade stage by stage, each on what the stage before made of the pairs."""
+    """Train a network of this name; a cascade in stages, each on what the one before made of the pairs."""
     torch.manual_seed(int(rng.integers(2**31)))
     if architecture != "cascade":
         network = NETWORKS[architecture](vectors=len(FILTERS))
@@ -103,7 +103,7 @@ def _descend(
         apart = ((guessed - lesson.truth).square().sum(1) + 1e-8).sqrt()
         loss = (apart * lesson.weight).mean()
         optimiser.zero_grad(set_to_none=True)
-        loss.backward()  # type: ignore[no-untyped-call]
+        loss.backward()
         nn.utils.clip_grad_norm_(network.parameters(), 1.0)
         optimiser.step()
         schedule.step()
@@ -138,7 +138,7 @@ def guess(network: nn.Module, architecture: str, pair: Pair, stage: int = 0) -> 
             lesson = _lesson(feed, pair.truth, 1.0, stage if architecture == "cascade" else None)
             np.add.at(total, feed.faces[feed.counts], network(**lesson.inputs).numpy()[feed.counts])
     sizes = np.linalg.norm(total, axis=1, keepdims=True)
-    return total / np.maximum(sizes, 1e-12)
+    return np.asarray(total / np.maximum(sizes, 1e-12))
 
 
 def next_pair(network: nn.Module, pair: Pair, stage: int) -> Pair:

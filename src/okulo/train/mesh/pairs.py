@@ -17,7 +17,7 @@ from okulo.core.nouns import Mesh
 from okulo.core.protocols import Progress, silent
 from okulo.io.meshes import SUFFIXES, join_same_points, read_mesh
 
-KINDS = (("along-normal", 0.6), ("gaussian", 0.25), ("scanner", 0.1), ("impulsive", 0.05))
+KINDS = {"along-normal": 0.6, "gaussian": 0.25, "scanner": 0.1, "impulsive": 0.05}
 """Kinds of noise and how often each is taken."""
 
 LEVELS = (0.05, 0.4)
@@ -80,11 +80,10 @@ def make_pairs(
 ) -> list[Pair]:
     """Make `count` pairs of about `faces` faces each, every kind of shape and noise among them."""
     made = []
-    kinds, weights = zip(*KINDS)
     for index in progress(range(count), label="making pairs"):
         size = int(faces * np.exp(rng.uniform(-1, 0.7)))
         name, clean = clean_shape(index, size, scans, rng)
-        kind = str(rng.choice(kinds, p=weights))
+        kind = str(rng.choice(list(KINDS), p=list(KINDS.values())))
         made.append(make_pair(clean, kind, float(rng.uniform(*LEVELS)), name, rng))
     return made
 

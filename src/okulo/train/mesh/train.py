@@ -1,24 +1,22 @@
 """`okulo mesh train`: make pairs, fit a network, judge it on shapes kept apart, write its model file."""
 
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from torch import nn
 
 from okulo.algo.mesh.describe import FILTERS
 from okulo.algo.mesh.feeds import FEEDS, Described
-from okulo.algo.mesh.measure import angles_deg
-from okulo.algo.mesh.normals import follow_normals, led_normals
-from okulo.algo.mesh.topology import face_shapes
 from okulo.core.arraymodel import ArrayInfo
 from okulo.core.errors import BadInput
 from okulo.core.params import Params, param
 from okulo.core.protocols import Progress, silent
-from okulo.export.arrays import write_array_network
-from okulo.train.mesh.fit import NETWORKS, STAGE_FOLLOW, STAGES, fit, guess, next_pair
+from okulo.train.mesh.chooser import filter_errors, fit_chooser, learned_error
+from okulo.train.mesh.fit import NETWORKS, STAGE_FOLLOW, STAGES, fit
 from okulo.train.mesh.pairs import Pair, clean_shape, find_scans, make_pair, make_pairs
 
 FREE: dict[str, Mapping[str, Mapping[int, str]]] = {
@@ -77,8 +75,14 @@ class MeshTrainReport:
     seconds: dict[str, float]
 
 
-def run(params: MeshTrainParams, progress: Progress = silent) -> MeshTrainReport:
-    """Train one network."""
+Write = Callable[
+    [nn.Module, ArrayInfo, Path, Mapping[str, Mapping[int, str]], Sequence[Mapping[str, np.ndarray]]], float
+]
+"""Writes a network as a model file, proven on examples; says how far it is from PyTorch."""
+
+
+def run(params: MeshTrainParams, write: Write, progress: Progress = silent) -> MeshTrainReport:
+    """Train one network, and `write` it."""
     if params.output.suffix != ".onnx":
         raise BadInput("output", wanted="a name that ends in .onnx", got=params.output.name)
     scans = find_scans(params.scans)
@@ -88,8 +92,10 @@ def run(params: MeshTrainParams, progress: Progress = silent) -> MeshTrainReport
     made = time.perf_counter()
     network = fit(params.method, pairs, params.steps, rng, progress)
     fitted = time.perf_counter()
+    apart = make_pairs(max(4, params.pairs // 3), params.faces, scans, rng, progress)
+    chooser = fit_chooser(network, params.method, apart, progress)
     judged = judge(network, params.method, params.faces, np.random.default_rng(params.seed + 10**6))
-    parity = export(network, params, pairs[:3], judged)
+    parity = export(network, params, pairs[:3], judged, chooser, write)
     return MeshTrainReport(
         output=params.output,
         method=params.method,
@@ -103,7 +109,12 @@ def run(params: MeshTrainParams, progress: Progress = silent) -> MeshTrainReport
 
 
 def export(
-    network: nn.Module, params: MeshTrainParams, pairs: list[Pair], judged: tuple[Judged, ...]
+    network: nn.Module,
+    params: MeshTrainParams,
+    pairs: list[Pair],
+    judged: tuple[Judged, ...],
+    chooser: dict[str, Any],
+    write: Write,
 ) -> float:
     """Write the model file, proven against PyTorch on pieces of some pairs."""
     examples = []
@@ -125,40 +136,21 @@ def export(
             "stages": STAGES if params.method == "cascade" else 1,
             "stage_follow": STAGE_FOLLOW,
             "led": params.method == "guide",
+            "chooser": chooser,
         },
     )
-    return write_array_network(network, info, params.output, FREE[params.method], examples)
+    return write(network, info, params.output, FREE[params.method], examples)
 
 
 def judge(network: nn.Module, method: str, faces: int, rng: np.random.Generator) -> tuple[Judged, ...]:
-    """Compare the network with the best single filter on made shapes it never saw, at noise 0.1, 0.2 and 0.3."""
+    """Compare with the best single filter on made shapes it never saw, at noise 0.1, 0.2 and 0.3."""
     found = []
     for name, place in JUDGED:
         _, clean = clean_shape(place, faces, [], rng)
         for level in (0.1, 0.2, 0.3):
             pair = make_pair(clean, "along-normal", level, name, rng)
-            errors = [_error(pair, pair.described[:, k].astype(np.float64)) for k in range(len(FILTERS))]
+            errors = filter_errors(pair)
             best = int(np.argmin(errors))
-            learned = _error(pair, learn_normals(network, method, pair), follow=False)
+            learned = learned_error(network, method, pair)
             found.append(Judged(f"{name} {level}", errors[0], errors[best], FILTERS[best], learned))
     return tuple(found)
-
-
-def learn_normals(network: nn.Module, method: str, pair: Pair) -> np.ndarray:
-    """The normals of the mesh that the network's answers lead to, as `okulo mesh denoise` will make it."""
-    for stage in range(STAGES if method == "cascade" else 1):
-        if stage:
-            pair = next_pair(network, pair, stage - 1)
-        normals = guess(network, method, pair, stage)
-    if method == "guide":
-        normals = led_normals(face_shapes(pair.mesh.vertices, pair.mesh.faces), pair.near, normals)
-    moved = follow_normals(pair.mesh, pair.near, normals, 30)
-    return face_shapes(moved.vertices, moved.faces).normals
-
-
-def _error(pair: Pair, normals: np.ndarray, follow: bool = True) -> float:
-    """Mean angle to the truth; with `follow` that of the mesh whose vertices followed these normals."""
-    if follow and not np.array_equal(normals, pair.described[:, 0].astype(np.float64)):
-        moved = follow_normals(pair.mesh, pair.near, normals, 30)
-        normals = face_shapes(moved.vertices, moved.faces).normals
-    return float(angles_deg(normals, pair.truth).mean())
