@@ -33,10 +33,12 @@ class Following:
     """Smallest IoU of a match with a weak one."""
     least_new: float = 0.3
     """Smallest IoU × score that confirms a track seen only once."""
-    lost_s: float = 2.0
+    lost_s: float = 1.0
     """How long a track that is not seen is kept."""
     doubt: float = 1.0
     """Boxes are widened by so many standard deviations of the predicted place before they are compared."""
+    widest: float = 1.0
+    """But by no more than this, in sizes: else whoever comes next would be taken for who has gone."""
     apart: bool = False
     """Match within a class only; off, since detectors waver between car and truck."""
     push: float = 8.0
@@ -157,7 +159,17 @@ class Tracker:
             return
         how = self.following
         similar = kernels.overlap(
-            self.state, self.spread, rows, boxes, columns, weight, how.doubt, how.apart, self.label, label
+            self.state,
+            self.spread,
+            rows,
+            boxes,
+            columns,
+            weight,
+            how.doubt,
+            how.widest,
+            how.apart,
+            self.label,
+            label,
         )
         r, c = assign(similar, least)
         track[columns[c]] = rows[r]

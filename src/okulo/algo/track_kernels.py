@@ -41,16 +41,18 @@ def correct(state, spread, rows, boxes, jitter):  # type: ignore[no-untyped-def]
 
 
 @numba.njit(nogil=True, cache=True)
-def overlap(state, spread, rows, boxes, columns, weight, doubt, apart, track_label, label):  # type: ignore[no-untyped-def]
+def overlap(state, spread, rows, boxes, columns, weight, doubt, widest, apart, track_label, label):  # type: ignore[no-untyped-def]
     """IoU of predicted boxes (rows) with seen ones (columns), times the weight; 0 between classes if `apart`.
 
     Both are widened on each side by `doubt` standard deviations of where the track is: one that was long out
-    of sight is looked for further around.
+    of sight is looked for further around, by at most `widest` of its size.
     """
     made = np.zeros((len(rows), len(columns)))
     for r in range(len(rows)):
         i = rows[r]
-        pad_x, pad_y = doubt * np.sqrt(spread[i, 0, 0]), doubt * np.sqrt(spread[i, 1, 0])
+        size = np.sqrt(state[i, 2, 0] * state[i, 3, 0])
+        pad_x = min(doubt * np.sqrt(spread[i, 0, 0]), widest * size)
+        pad_y = min(doubt * np.sqrt(spread[i, 1, 0]), widest * size)
         w, h = state[i, 2, 0] + 2 * pad_x, state[i, 3, 0] + 2 * pad_y
         x0, y0 = state[i, 0, 0] - w / 2, state[i, 1, 0] - h / 2
         for c in range(len(columns)):

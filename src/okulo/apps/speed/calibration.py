@@ -145,8 +145,8 @@ def _size(frame_px: tuple[int, int]) -> str:
     return f"{frame_px[0]}×{frame_px[1]}"
 
 
-def grid(calibration: Calibration, cells: int = 6) -> list[Float64[np.ndarray, "2 2"]]:
-    """Lines of a grid on the road in pixels: `cells` across, square cells along, over the rectangle.
+def grid(calibration: Calibration, cells: int = 6, *, along: str = "x") -> list[Float64[np.ndarray, "2 2"]]:
+    """Lines of a grid over the rectangle in pixels: `cells` along x (or y), the other side in proportion.
 
     >>> corners = ((0, 100), (100, 100), (70, 50), (30, 50))
     >>> road = Calibration(corners_px=corners, width_m=6, length_m=12, frame_px=(100, 120))
@@ -156,13 +156,12 @@ def grid(calibration: Calibration, cells: int = 6) -> list[Float64[np.ndarray, "
     if cells < 1:
         raise BadInput("cells", wanted="1 or more", got=cells)
     width, length = calibration.width_m, calibration.length_m
-    along = max(1, round(cells * length / width))
-    if along > 500:
-        raise BadInput(
-            "cells", f"would make {along} cells along the road", hint="take fewer, or check the sizes"
-        )
-    lines = [((x, 0.0), (x, length)) for x in np.linspace(0, width, cells + 1)]
-    lines += [((0.0, y), (width, y)) for y in np.linspace(0, length, along + 1)]
+    side = (width if along == "x" else length) / cells
+    across, deep = max(1, round(width / side)), max(1, round(length / side))
+    if max(across, deep) > 500:
+        raise BadInput("cells", f"would make {across}×{deep} cells", hint="take fewer, or check the sizes")
+    lines = [((x, 0.0), (x, length)) for x in np.linspace(0, width, across + 1)]
+    lines += [((0.0, y), (width, y)) for y in np.linspace(0, length, deep + 1)]
     return [calibration.picture(np.array(line, float)) for line in lines]
 
 

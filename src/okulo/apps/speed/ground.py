@@ -74,6 +74,33 @@ def stand(tracks: Tracks, calibration: Calibration) -> Ground:
     )
 
 
+GAP_S = 0.15
+"""A track that was not seen for so long may have gone on as another vehicle."""
+NEAR = 8
+"""Observations on either side of a gap that say which way it went."""
+
+
+def cut_reversals(tracks: Tracks, calibration: Calibration) -> Tracks:
+    """Cut tracks in two where, after a gap, they run the other way: one vehicle left as another one came.
+
+    The part behind the gap gets a number of its own.
+    """
+    ground = stand(tracks, calibration)
+    number, free = tracks.track.copy(), int(tracks.track.max(initial=0)) + 1
+    for a, b in zip(ground.starts[:-1], ground.starts[1:]):
+        for k in a + 1 + np.flatnonzero(np.diff(ground.time_s[a:b]) > GAP_S):
+            before, after = _way(ground, max(a, k - NEAR), k), _way(ground, k, min(b, k + NEAR))
+            if before @ after < 0 and min(np.linalg.norm(before), np.linalg.norm(after)) > 1.0:
+                behind = (tracks.track == ground.track[k]) & (tracks.time_s >= ground.time_s[k])
+                number[behind] = free
+                free += 1
+    return replace(tracks, track=number)
+
+
+def _way(ground: Ground, a: int, b: int) -> Float64[np.ndarray, "2"]:
+    return np.asarray(ground.metres[b - 1] - ground.metres[a])
+
+
 def whole(boxes: Float64[np.ndarray, "n 4"], frame_px: tuple[int, int]) -> Bool[np.ndarray, " n"]:
     """Whether a box lies inside the picture with all its sides.
 

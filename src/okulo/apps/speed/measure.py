@@ -1,0 +1,250 @@
+"""`okulo speed VIDEO`: detect, follow, put on the road, measure, and write it down."""
+
+import time
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+from jaxtyping import Float64
+
+from okulo.algo.track import Following, track
+from okulo.apps.speed.calibration import Calibration, load
+from okulo.apps.speed.detections import ask, read_detections
+from okulo.apps.speed.estimate import NINETY, Means, Noise, Speeds, estimate, learn_noise
+from okulo.apps.speed.ground import Ground, cut_reversals, stand
+from okulo.apps.speed.params import UNITS, SpeedParams, SpeedReport
+from okulo.apps.speed.rule import rule_speeds
+from okulo.core.errors import BadInput
+from okulo.core.nouns import Detections, Tracks
+from okulo.core.protocols import Answer, Image, Predictor, Progress, silent
+from okulo.core.report import to_json
+from okulo.io.files import write_json
+from okulo.io.tables import write_parquet
+from okulo.io.video import Video, open_video
+
+WIDEST = 0.3
+"""Vehicles are few and fast: who is looked for far around is soon mistaken for the next one."""
+OpenDetector = Callable[[Path], tuple[Predictor[Image, Answer], Sequence[str]]]
+"""From a model file to what finds boxes, and the names of its classes."""
+
+
+@dataclass(frozen=True)
+class Measured:
+    """All that was measured on tracks: rows on the road, and each vehicle."""
+
+    ground: Ground
+    speeds: Speeds
+    means: Means
+    rule: Float64[np.ndarray, " n"]
+    noise: Noise
+    learned: bool
+    way_m: Float64[np.ndarray, " m"]
+    """How far each vehicle went, from first to last."""
+
+
+def measure(
+    tracks: Tracks, calibration: Calibration, *, every: int = 10, average: int = 3, noise: Noise | None = None
+) -> Measured:
+    """Measure the speed of every track; the noise is learned of them unless it is given."""
+    ground = stand(tracks, calibration)
+    said = noise or learn_noise(ground)
+    speeds, means = estimate(ground, calibration, said)
+    first, last = ground.starts[:-1], ground.starts[1:] - 1
+    way = np.linalg.norm(ground.metres[last] - ground.metres[first], axis=1)
+    rule = rule_speeds(ground, every=every, average=average)
+    return Measured(ground, speeds, means, rule, said, noise is None and said != Noise(), way)
+
+
+def run(
+    params: SpeedParams, progress: Progress = silent, *, detector: OpenDetector | None = None
+) -> SpeedReport:
+    """Measure a video and write tables, plot and, if asked for, the annotated video."""
+    started = time.monotonic()
+    begins = _when(params.start)
+    frames, tracks, found, video = _follow(params, progress, detector)
+    calibration = load(params.calibration).scaled((video.width, video.height))
+    tracks = cut_reversals(tracks, calibration)
+    made = measure(tracks, calibration, every=params.every, average=params.average)
+    good = np.flatnonzero((made.way_m >= params.least_m) & ~np.isnan(made.means.speed))
+    names = _names(params, found)
+    files = [
+        params.output / name for name in ("vehicles.parquet", "speeds.parquet", "speeds.png", "report.json")
+    ]
+    vehicles = vehicle_table(made, tracks, good, params, names, begins)
+    write_parquet(vehicles, files[0])
+    write_parquet(row_table(made, tracks, good, params.unit), files[1])
+    from okulo.apps.speed.plot import draw_speeds
+
+    draw_speeds(made, good, params.unit, files[2])
+    if params.annotate:
+        from okulo.apps.speed.draw import annotate
+
+        files.append(params.output / "annotated.mp4")
+        annotate(params, made, tracks, good, calibration, files[-1], progress)
+    report = _report(
+        params, made, tracks, good, vehicles, frames, found, video, time.monotonic() - started, files
+    )
+    write_json(files[3], {**to_json(report), "noise": to_json(made.noise)})
+    return report
+
+
+def _follow(
+    params: SpeedParams, progress: Progress, detector: OpenDetector | None
+) -> tuple[int, Tracks, "_Found", Video]:
+    """Detections to tracks; says how many frames there were."""
+    with ExitStack() as stack:
+        video = stack.enter_context(open_video(params.video, fps=params.fps))
+        found = _Found()
+        if params.detections is not None:
+            frames: Iterable[tuple[float, Detections]] = read_detections(params.detections, params.labels)
+            found.frames = video.count
+        elif params.model is not None and detector is not None:
+            predictor, found.classes = detector(params.model)
+            frames = ask(video, predictor, found.classes, params.labels, found.saw)
+        else:
+            raise BadInput("detections", wanted="--model M or --detections D", got="neither")
+        load(params.calibration).scaled((video.width, video.height))  # before an hour of work
+        counted = found.count(progress(frames, label="following", total=video.count or None))
+        tracks = track(counted, Following(lost_s=params.lost_s, widest=WIDEST))
+        return found.frames, tracks, found, video
+
+
+class _Found:
+    """What passed by."""
+
+    def __init__(self) -> None:
+        self.frames = self.detections = 0
+        self.classes: Sequence[str] = ()
+
+    def saw(self, frames: int) -> None:
+        self.frames = frames
+
+    def count(self, frames: Iterable[tuple[float, Detections]]) -> Iterable[tuple[float, Detections]]:
+        for time_s, found in frames:
+            self.detections += len(found)
+            yield time_s, found
+
+
+def _names(params: SpeedParams, found: _Found) -> Sequence[str]:
+    return found.classes if params.model is not None and params.detections is None else ()
+
+
+def _when(said: str) -> datetime | None:
+    try:
+        return datetime.fromisoformat(said) if said else None
+    except ValueError as error:
+        raise BadInput("start", wanted="a time such as 2026-05-01T14:00", got=repr(said)) from error
+
+
+def vehicle_table(
+    made: Measured, tracks: Tracks, good: np.ndarray, params: SpeedParams, names: Sequence[str],
+    begins: datetime | None,
+) -> pl.DataFrame:  # fmt: skip
+    """One row a vehicle."""
+    ground, factor, unit = made.ground, UNITS[params.unit], params.unit
+    first, last = ground.starts[:-1][good], ground.starts[1:][good] - 1
+    smooth = [made.speeds.smooth[a : b + 1] for a, b in zip(first, last)]
+    label = [int(np.bincount(tracks.label[ground.row[a : b + 1]]).argmax()) for a, b in zip(first, last)]
+    speed = made.means.speed[good] if params.method != "rule" else _rule_means(made, first, last)
+    half = made.means.sd[good] * NINETY if params.method != "rule" else np.full(len(good), np.nan)
+    table = pl.DataFrame(
+        {
+            "vehicle": ground.track[first],
+            "label": pl.Series([names[each] if names else str(each) for each in label], dtype=pl.String),
+            "first_s": ground.time_s[first],
+            "last_s": ground.time_s[last],
+            "rows": (last - first + 1).astype(np.int32),
+            "way_m": made.way_m[good],
+            "x_m": np.array([ground.metres[a : b + 1, 0].mean() for a, b in zip(first, last)]),
+            "away": ground.metres[last, 1] > ground.metres[first, 1],
+            f"speed_{unit}": speed * factor,
+            f"low_{unit}": (speed - half) * factor,
+            f"high_{unit}": (speed + half) * factor,
+            f"fastest_{unit}": np.array([np.nanmax(each) for each in smooth]) * factor,
+            f"rule_{unit}": _rule_means(made, first, last) * factor,
+        }
+    )
+    if begins is not None:
+        table = table.with_columns(
+            at=pl.Series(
+                [begins + timedelta(seconds=float(s)) for s in table["first_s"]], dtype=pl.Datetime("us")
+            )
+        )
+    return table.fill_nan(None)
+
+
+def _rule_means(made: Measured, first: np.ndarray, last: np.ndarray) -> Float64[np.ndarray, " m"]:
+    parts = [made.rule[a : b + 1] for a, b in zip(first, last)]
+    return np.array([np.nan if np.isnan(each).all() else np.nanmean(each) for each in parts], np.float64)
+
+
+def row_table(made: Measured, tracks: Tracks, good: np.ndarray, unit: str) -> pl.DataFrame:
+    """One row an observation: where it was, and its speed by each method."""
+    ground, factor, speeds = made.ground, UNITS[unit], made.speeds
+    kept = np.isin(np.repeat(np.arange(ground.vehicles), np.diff(ground.starts)), good)
+    half = NINETY * factor
+    table = pl.DataFrame(
+        {
+            "vehicle": ground.track,
+            "time_s": ground.time_s,
+            **{name: tracks.xyxy[ground.row, i] for i, name in enumerate(("x1", "y1", "x2", "y2"))},
+            "x_m": ground.metres[:, 0],
+            "y_m": ground.metres[:, 1],
+            f"smooth_{unit}": speeds.smooth * factor,
+            f"smooth_low_{unit}": speeds.smooth * factor - speeds.smooth_sd * half,
+            f"smooth_high_{unit}": speeds.smooth * factor + speeds.smooth_sd * half,
+            f"live_{unit}": speeds.live * factor,
+            f"live_low_{unit}": speeds.live * factor - speeds.live_sd * half,
+            f"live_high_{unit}": speeds.live * factor + speeds.live_sd * half,
+            f"rule_{unit}": made.rule * factor,
+        }
+    )
+    return table.filter(pl.Series(kept)).fill_nan(None)
+
+
+def _report(
+    params: SpeedParams, made: Measured, tracks: Tracks, good: np.ndarray, vehicles: pl.DataFrame, frames:
+    int, found: _Found, video: Video, seconds: float, files: list[Path],
+) -> SpeedReport:  # fmt: skip
+    speed = vehicles[f"speed_{params.unit}"].drop_nulls()
+    rows = np.diff(made.ground.starts)
+    half = made.means.sd[good] * NINETY * UNITS[params.unit]
+
+    def one(value: object) -> float | None:
+        return None if value is None else float(value)  # type: ignore[arg-type]
+
+    return SpeedReport(
+        frames=frames,
+        broken_frames=video.broken,
+        detections=found.detections,
+        tracks=len(np.unique(tracks.track)),
+        vehicles=len(good),
+        once=int((rows < 2).sum()),
+        short=int((rows >= 2).sum()) - len(good),
+        unit=params.unit,
+        median=one(speed.median()),
+        slowest=one(speed.min()),
+        fastest=one(speed.max()),
+        half_width=float(np.median(half)) if len(half) else None,
+        learned=made.learned,
+        hint=_hint(found.detections, len(tracks), made, len(good)),
+        seconds=seconds,
+        files=tuple(files),
+    )
+
+
+def _hint(detections: int, rows: int, made: Measured, vehicles: int) -> str:
+    if vehicles:
+        return "" if made.learned else "too few vehicles to learn the noise of; the intervals are a guess"
+    if not detections:
+        return "nothing was detected: is the threshold too high, or are these other classes?"
+    if not rows:
+        return "nothing was seen twice: are there too few frames a second, or do scores lie below 0.6?"
+    if not len(made.ground):
+        return None
+        "no vehicle stood on the calibrated plane, whole in the picture: is this the calibration's camera?"
+    return "nothing went far enough (--least-m)"

@@ -1,0 +1,1 @@
+"""The page on which a rectangle is marked on a road."""
