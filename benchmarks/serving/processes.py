@@ -87,17 +87,28 @@ def wait_up(process: Any, port: int, request: bytes, log: Path, timeout_s: float
         time.sleep(0.1)
 
 
+def machine_s() -> float:
+    """CPU seconds of everything on this machine."""
+    said = psutil.cpu_times()
+    return said.user + said.system + said.nice + said.irq + said.softirq
+
+
 def load(port: int, request: Path, clients: int, seconds: float, pid: int, rate: float = 0) -> dict[str, Any]:
-    """Run the load in its own process; adds the server's CPU-milliseconds for each good answer."""
+    """Run the load in its own process; adds the server's CPU-milliseconds for each good answer.
+
+    `others_cores`: how many cores anything else on the machine kept busy meanwhile.
+    """
     command = [sys.executable, str(HERE / "load.py"), "127.0.0.1", str(port), str(request)]
     command += [str(clients), str(seconds), str(rate)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
         process.stdout.readline()
-        before = cpu_s(pid)
+        before, all_before = cpu_s(pid), machine_s()
         process.stdout.readline()
-        after = cpu_s(pid)
+        after, all_after = cpu_s(pid), machine_s()
         said: dict[str, Any] = json.loads(process.stdout.readline())
+    others_s = all_after - all_before - (after - before) - said["client_cpu_s"]
+    said["others_cores"] = max(0.0, others_s / said["seconds"])
     said["server_cpu_ms"] = 1e3 * (after - before) / max(1, said["good"])
     return said
 

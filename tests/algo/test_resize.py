@@ -7,7 +7,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image as Pillow
 
-from okulo.algo.resize import cut_and_resize, resize, scale_table, to_pixels, weights
+from okulo.algo.bands import weights
+from okulo.algo.resize import cut_and_resize, resize, to_pixels
+from okulo.algo.resize_plain import plain_pixels, scale_table
 from okulo.core.model import Preprocess
 
 SHAPES = [
@@ -53,6 +55,22 @@ sides = st.integers(1, 70)
 def test_the_kernel_is_the_whole_number_definition(h: int, w: int, H: int, W: int, seed: int) -> None:
     image = noise((h, w), seed)
     np.testing.assert_array_equal(resize(image, (H, W)), by_whole_numbers(image, (H, W)))
+
+
+@settings(deadline=None, max_examples=60)
+@given(sides, sides, sides, sides, st.integers(0, 9), st.sampled_from(["crop", "stretch", "letterbox"]))
+def test_numpy_alone_gives_the_same_bytes(h: int, w: int, H: int, W: int, seed: int, fit: str) -> None:
+    image, preprocess = noise((h, w), seed)[::-1], Preprocess(size=(H, W), fit=fit)
+    table = scale_table(preprocess)
+    wanted = to_pixels(cut_and_resize(image, preprocess), table)
+    np.testing.assert_array_equal(plain_pixels(image, preprocess, table), wanted)
+
+
+def test_numpy_alone_gives_the_same_bytes_of_a_large_picture() -> None:
+    image, preprocess = noise((1281, 1920)), Preprocess(size=(224, 200))
+    table = scale_table(preprocess)
+    wanted = to_pixels(cut_and_resize(image, preprocess), table)
+    np.testing.assert_array_equal(plain_pixels(image, preprocess, table), wanted)
 
 
 @settings(deadline=None)

@@ -8,7 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from onnx import TensorProto, helper
 
-from okulo.algo.resize import cut_and_resize, scale_table, to_pixels
+from okulo.algo.resize import cut_and_resize, to_pixels
+from okulo.algo.resize_plain import scale_table
 from okulo.core.model import Preprocess
 from okulo.export.picture_graph import picture_graph
 

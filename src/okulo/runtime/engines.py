@@ -1,7 +1,7 @@
 """What runs a graph on the CPU: ONNX Runtime, or OpenVINO where it is installed. One process, one engine.
 
 Spinning thread pools of two engines disturb each other; threads of ONNX Runtime sleep here while they wait,
-so that decoding beside it gets the core.
+or soon after, so that decoding beside it gets the core.
 """
 
 from collections.abc import Mapping
@@ -34,6 +34,7 @@ def open_session(
     threads: int | None = None,
     callers: int = 1,
     profile: Path | None = None,
+    spin_us: int = 0,
 ) -> Session:
     """Make a graph ready to run; what the engine refuses is BadInput.
 
@@ -43,11 +44,12 @@ def open_session(
         threads: threads of one run (None: all cores).
         callers: how many threads will call `run` at once.
         profile: where ONNX Runtime writes its times, node by node (a prefix).
+        spin_us: threads of ONNX Runtime stay awake so long after their work (µs): the next begins sooner.
     """
     if engine not in ENGINES:
         raise BadInput("engine", wanted=f"one of {', '.join(ENGINES)}", got=repr(engine))
     if engine == "onnxruntime":
-        return OrtSession(model, threads, profile)
+        return OrtSession(model, threads, profile, spin_us)
     if profile is not None:
         raise BadInput("profile", "times node by node come from the engine onnxruntime")
     return OpenVinoSession(model, "bf16" if engine.endswith("bf16") else "f32", threads, callers)
@@ -56,12 +58,16 @@ def open_session(
 class OrtSession:
     """A graph in ONNX Runtime, single-precision."""
 
-    def __init__(self, model: ModelProto, threads: int | None, profile: Path | None = None) -> None:
+    def __init__(
+        self, model: ModelProto, threads: int | None, profile: Path | None = None, spin_us: int = 0
+    ) -> None:
         import onnxruntime as ort
 
         options = ort.SessionOptions()
         options.log_severity_level = 4  # what matters is raised
-        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+        options.add_session_config_entry("session.intra_op.allow_spinning", "1" if spin_us else "0")
+        if spin_us:
+            options.add_session_config_entry("session.intra_op.spin_duration_us", str(spin_us))
         options.enable_mem_pattern = False  # batches differ in size: plans only cost memory
         if threads is not None:
             options.intra_op_num_threads = threads
@@ -74,6 +80,7 @@ class OrtSession:
             )
         except Exception as error:  # ONNX Runtime has a type of error per cause
             raise BadInput("model file", f"ONNX Runtime cannot load it ({_short(error)})") from error
+        self._session._model_bytes = None  # a whole file, kept for a change of provider: there is but one
         self.names = [each.name for each in self._session.get_outputs()]
 
     def run(self, inputs: Mapping[str, np.ndarray], /) -> dict[str, np.ndarray]:

@@ -5,10 +5,13 @@ from pathlib import Path
 
 import numpy as np
 
-from okulo.algo.resize import cut_and_resize, scale_table, to_pixels
+from okulo.algo.corners import to_corner_pixels
+from okulo.algo.detect import finish_answer
+from okulo.algo.resize import cut_and_resize, to_pixels
+from okulo.algo.resize_plain import probes, scale_table
 from okulo.core.checks import check_image
 from okulo.core.errors import BadInput
-from okulo.core.model import ModelInfo, Preprocess
+from okulo.core.model import ModelInfo
 from okulo.core.protocols import Answer, Image
 from okulo.runtime.engines import Session, open_session
 from okulo.runtime.graph import INPUT, SEAM, read_model, said_by, split, write_model
@@ -35,7 +38,7 @@ class ModelFile:
         self._table = scale_table(info.preprocess)
         self.compiled = all(
             np.array_equal(self._by_graph(probe), self._by_compiled_code(probe))
-            for probe in _probes(info.preprocess)
+            for probe in probes(info.preprocess)
         )
 
     def prepare(self, image: Image, out: np.ndarray | None = None) -> np.ndarray:
@@ -65,23 +68,24 @@ class ModelFile:
             for image, row in zip(images, pixels):
                 self.prepare(image, row)
             outputs = self.answer(pixels)
-            said += [{name: value[row] for name, value in outputs.items()} for row in range(len(images))]
+            said += [
+                self.finish({name: value[row] for name, value in outputs.items()}, *image.shape[:2])
+                for row, image in enumerate(images)
+            ]
         return said
+
+    def finish(self, answer: Answer, height: int, width: int) -> Answer:
+        """Make of the network's outputs for one picture its answer: a detector's candidates become boxes."""
+        return finish_answer(answer, self.info, height, width)
 
     def _by_graph(self, image: Image) -> np.ndarray:
         pixels: np.ndarray = self._preprocess.run({INPUT: np.ascontiguousarray(image)})[SEAM][0]
         return pixels
 
     def _by_compiled_code(self, image: Image, out: np.ndarray | None = None) -> np.ndarray:
+        if self.info.preprocess.filter == "corners":
+            return to_corner_pixels(image, self.info.preprocess, out)
         return to_pixels(cut_and_resize(image, self.info.preprocess), self._table, out)
-
-
-def _probes(preprocess: Preprocess) -> list[Image]:
-    """Pictures that show a difference in cut, filter, rounding or scale: larger, smaller, as it is."""
-    rng = np.random.default_rng(0)
-    high, wide = preprocess.size
-    shapes = [(high * 2 + 3, wide + 6), (high // 2 + 1, wide * 2 + 1), (high, wide)]
-    return [rng.integers(0, 256, (*shape, 3), dtype=np.uint8) for shape in shapes]
 
 
 def load(
@@ -118,8 +122,8 @@ def load(
 
 def agreement(file: ModelFile, reference: Session) -> float:
     """Say how far a file's outputs are from a reference's on a probe, relative to the largest of each."""
-    probes = _probes(file.info.preprocess)
-    pixels = np.stack([file.prepare(probe) for probe in [*probes, *(probe // 2 + 40 for probe in probes)]])
+    bright = probes(file.info.preprocess)
+    pixels = np.stack([file.prepare(probe) for probe in [*bright, *(probe // 2 + 40 for probe in bright)]])
     got, wanted = file.answer(pixels), reference.run({SEAM: pixels})
     return max(
         float(np.abs(got[name] - wanted[name]).max() / max(np.abs(wanted[name]).max(), 1e-9))

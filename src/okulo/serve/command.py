@@ -45,8 +45,8 @@ class ServeParams(Params):
     stage: str = param("all", help="serve the whole pipeline, or post-processing alone", choices=STAGES)
     batch_size: int = param(32, help="the network answers up to so many pictures at once", low=1, high=1024)
     interval_ms: float = param(0.0, help="wait so long for a batch to fill; 0 is best on a CPU", low=0)
-    workers: int = param(0, help="batches answered at the same time; 0: one for each core", low=0, high=256)
-    threads: int = param(1, help="the engine's threads for each batch", low=1, high=256)
+    workers: int = param(0, help="batches answered at the same time; 0: one for 4 cores", low=0, high=256)
+    threads: int = param(0, help="threads of the engine; 0: as many as there are cores", low=0, high=256)
     decoders: int = param(0, help="threads that decode pictures; 0: one for each core", low=0, high=256)
     engine: str = param("onnxruntime", help="what runs the network: onnxruntime, openvino; or ray")
     replicas: int = param(4, help="with --engine ray: replicas of a stage at most", low=1)
@@ -87,11 +87,12 @@ class ServeReport:
 def make_plan(params: ServeParams) -> Plan:
     """Say how each model's stages are built."""
     cores = len(os.sched_getaffinity(0))
+    workers, threads = share_out(params, cores)
     return Plan(
         batch_size=params.batch_size,
         interval_ms=params.interval_ms,
-        workers=params.workers or cores,
-        threads=params.threads,
+        workers=workers,
+        threads=threads,
         decoders=params.decoders or cores,
         engine=params.engine,
         compiled=params.compiled,
@@ -104,6 +105,23 @@ def make_plan(params: ServeParams) -> Plan:
         max_bytes=params.queue_mb * MB,
         max_pixels=round(params.max_megapixels * 1e6),
     )
+
+
+def share_out(params: ServeParams, cores: int) -> tuple[int, int]:
+    """Say how many batches are answered at once, and on how many threads of the engine.
+
+    ONNX Runtime's threads help whichever batches are under way: with them a lone request has all cores.
+    Other engines give each batch its own.
+
+    >>> share_out(ServeParams(), 2), share_out(ServeParams(), 16)
+    ((1, 2), (4, 13))
+    >>> share_out(ServeParams(engine="openvino"), 2)
+    (2, 1)
+    """
+    if params.engine.startswith("openvino"):
+        return params.workers or cores, params.threads or 1
+    workers = params.workers or max(1, cores // 4)
+    return workers, params.threads or max(1, cores - workers + 1)
 
 
 def make_service(params: ServeParams) -> Service:

@@ -1,6 +1,5 @@
 """The models being served: found by name and version, loaded, replaced when their file changes."""
 
-import ctypes
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -19,6 +18,7 @@ from okulo.serve.named import Postprocess, find_postprocess
 from okulo.serve.network import open_network
 from okulo.serve.plan import Plan
 from okulo.serve.remote import Remote
+from okulo.serve.settle import give_memory_back
 from okulo.serve.stages import Pipeline, Stage
 
 ON_RAY = "ray:"
@@ -128,7 +128,7 @@ def load_served(key: Key, path: Path, plan: Plan, watch: Watch | None = None) ->
     pipeline = Pipeline(
         stages_of(model, plan), max_items=plan.max_items, max_bytes=plan.max_bytes, watch=watch
     )
-    _give_memory_back()
+    give_memory_back()
     return Served(key[0], key[1], path, mark, info, outputs, pipeline, bool(plan.postprocess))
 
 
@@ -138,13 +138,6 @@ def _try_out(path: Path, model: Network) -> tuple[Output, ...]:
     except Exception as error:  # whatever the engine raises: this file cannot be served
         raise BadInput(str(path), f"cannot answer a black picture ({error})") from error
     return tuple(Output(name, value.dtype, value.shape[1:]) for name, value in said.items())
-
-
-def _give_memory_back() -> None:
-    """Return what loading left free to the system: with glibc some 30 MB; elsewhere nothing happens."""
-    trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
-    if trim is not None:
-        trim(0)
 
 
 def stages_of(model: Network, plan: Plan) -> list[Stage]:

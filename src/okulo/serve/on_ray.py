@@ -118,7 +118,13 @@ def deployments(params: ServeParams, key: str) -> Any:
     serve = need("ray.serve", extra="ray", verb=VERB)
     cores = params.workers or 1
     scaled = {"min_replicas": 1, "max_replicas": params.replicas, "downscale_delay_s": 60}
-    inner = replace(params, workers=cores, decoders=params.decoders or cores, engine="onnxruntime")
+    inner = replace(
+        params,
+        workers=cores,
+        threads=params.threads or 1,
+        decoders=params.decoders or cores,
+        engine="onnxruntime",
+    )
     if params.postprocess:
         inner = replace(inner, post_url=ON_RAY, post_workers=2 * params.replicas)
     network = serve.deployment(

@@ -6,7 +6,6 @@ import errno
 import logging
 import signal
 import socket
-import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack
@@ -17,10 +16,9 @@ import uvloop
 
 from okulo.core.errors import BadInput
 from okulo.serve.http import App
+from okulo.serve.settle import settle
 
 log = logging.getLogger("okulo.serve")
-SWITCH_S = 0.0005
-"""How long a busy thread may keep the interpreter's lock; Python's 5 ms leave workers idle."""
 
 
 @runtime_checkable
@@ -77,7 +75,7 @@ def serve(
     All of it ends within `drain_s` + `stop_s` and a little; a second signal cuts `drain_s` short and lets
     requests no more time. `beside` are entered before the first request and left after the last.
     """
-    sys.setswitchinterval(SWITCH_S)
+    settle()
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         runner.run(_serve(app, running, listener, drain_s, stop_s, beside, started))
 
@@ -99,6 +97,7 @@ async def _serve(
         access_log=False,
         log_config=None,
         server_header=False,
+        proxy_headers=False,  # nothing here asks where a request came from
         timeout_keep_alive=75,  # longer than load balancers keep theirs, so that they never meet a closed one
         timeout_graceful_shutdown=max(1, round(stop_s)),
     )

@@ -15,6 +15,7 @@ from okulo.serve.metrics import Metrics
 from okulo.serve.models import Key, Served, find_models, load_served, mark_of, version_order
 from okulo.serve.plan import Plan
 from okulo.serve.refusals import Late, Refused, Stopping
+from okulo.serve.settle import give_memory_back
 from okulo.serve.stages import Order, Pipeline
 
 log = logging.getLogger("okulo.serve")
@@ -92,9 +93,17 @@ class Service:
             served.pipeline.close(max(0.0, end - time.monotonic()))
 
     async def watch(self) -> None:
-        """Replace a model whose file changed, for ever; a broken new file leaves the old model at work."""
+        """Replace a model whose file changed, for ever; a broken new file leaves the old model at work.
+
+        When there was work and now is none, what it took is given back to the system.
+        """
+        before = self.metrics.total()
         while True:
             await asyncio.sleep(LOOK_EVERY_S)
+            answered = self.metrics.total()
+            if answered != before and not any(each.pipeline.items for each in self.every()):
+                before = answered
+                await asyncio.to_thread(give_memory_back)
             try:
                 await self._look()
             except Exception:  # a full disk or a vanished folder must not end the watch
@@ -161,7 +170,7 @@ class Mailbox:
     """Brings outcomes from the workers' threads to the event loop, many for one wake-up."""
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
-        self._loop = loop
+        self.loop = loop
         self._letters: deque[tuple[Asked, int, Any, Exception | None]] = deque()
         self._posted = False
 
@@ -171,7 +180,7 @@ class Mailbox:
         if not self._posted:
             self._posted = True
             with contextlib.suppress(RuntimeError):  # the loop is closed: nobody waits any more
-                self._loop.call_soon_threadsafe(self._open)
+                self.loop.call_soon_threadsafe(self._open)
 
     def _open(self) -> None:
         self._posted = False  # before looking: who posts from now on rings again
@@ -189,8 +198,8 @@ class Asked:
 
     __slots__ = ("_disconnected", "_left", "future", "outcomes")
 
-    def __init__(self, count: int, disconnected: Callable[[], bool]) -> None:
-        self.future: asyncio.Future[list[Outcome]] = asyncio.get_running_loop().create_future()
+    def __init__(self, count: int, disconnected: Callable[[], bool], loop: asyncio.AbstractEventLoop) -> None:
+        self.future: asyncio.Future[list[Outcome]] = loop.create_future()
         self.outcomes: list[Outcome] = [None] * count
         self._left = count
         self._disconnected = disconnected
@@ -226,7 +235,7 @@ async def ask(
     """Send values through a pipeline and wait for all outcomes, in order; may be Refused."""
     if not values:
         return []
-    asked = Asked(len(values), disconnected)
+    asked = Asked(len(values), disconnected, mailbox.loop)
     order = Order(time.monotonic() + timeout_s, urgent, asked.gone)
     pipeline.check_room(len(values), sum(sizes), order, start)
     for index, (value, size) in enumerate(zip(values, sizes)):
@@ -238,7 +247,7 @@ async def ask(
             pipeline.submit(value, size, done, order, start)
         except Stopping as error:
             done(None, error)
-    timer = asyncio.get_running_loop().call_later(timeout_s, asked.expire)
+    timer = mailbox.loop.call_later(timeout_s, asked.expire)
     try:
         return await asked.future
     finally:

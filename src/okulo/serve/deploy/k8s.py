@@ -52,7 +52,7 @@ def network_stage(
 
     Cores are said outright: inside a container, Python sees those of the whole node.
     """
-    arguments = ["/models", *_always(), "--workers", str(cpu), "--decoders", str(cpu)]
+    arguments = ["/models", *_always(), "--workers", str(cpu), "--threads", "1", "--decoders", str(cpu)]
     if postprocess:
         url = f"http://{name}-postprocess:{PORT}"
         arguments += ["--postprocess", postprocess, "--post-url", url, "--post-workers", str(2 * post_high)]

@@ -19,6 +19,7 @@ from okulo.serve.jobs.routes import Desk
 from okulo.serve.jobs.store import JobStore
 from okulo.serve.jobs.work import Pace, Workers
 from okulo.serve.service import Service
+from okulo.serve.settle import settle
 
 log = logging.getLogger("okulo.serve.jobs")
 SHARED = (
@@ -85,8 +86,8 @@ class WorkParams(Params):
     jobs_batch: int = param(64, help="pictures fetched at once", low=1, high=4096)
     until_empty: bool = param(False, help="stop when no job is left to do")
     batch_size: int = param(32, help="the network answers up to so many pictures at once", low=1, high=1024)
-    workers: int = param(0, help="batches answered at the same time; 0: one for each core", low=0, high=256)
-    threads: int = param(1, help="the engine's threads for each batch", low=1, high=256)
+    workers: int = param(0, help="batches answered at the same time; 0: one for 4 cores", low=0, high=256)
+    threads: int = param(0, help="threads of the engine; 0: as many as there are cores", low=0, high=256)
     decoders: int = param(0, help="threads that decode pictures; 0: one for each core", low=0, high=256)
     engine: str = param("onnxruntime", help="what runs the network", choices=("onnxruntime", "openvino"))
     compiled: bool = param(False, help="resize large pictures faster, for 100 MB and a slower start")
@@ -125,6 +126,7 @@ def run(params: WorkParams, progress: Progress = silent) -> WorkReport:
     started = time.monotonic()
     try:
         service.open()
+        settle()
         log.info("working off jobs of %s with %s", store.name, service.about())
         asyncio.run(_until_stopped(service, workers))
         left = store.open_items()[0]
