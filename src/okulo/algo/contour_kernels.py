@@ -116,7 +116,12 @@ def trace_tile(values, level, limit, sides, origin, width, smallest, points):  #
     contour is dropped: outer ones, holes. An empty answer: there was no room for all points.
     """
     h, w = values.shape
-    cells = (-1 if sides[0] else 0, h - 1 if sides[2] else h - 2, -1 if sides[3] else 0, w - 1 if sides[1] else w - 2)
+    cells = (
+        -1 if sides[0] else 0,
+        h - 1 if sides[2] else h - 2,
+        -1 if sides[3] else 0,
+        w - 1 if sides[1] else w - 2,
+    )
     seen = np.zeros((h, w), np.uint8)
     offsets, keys = [0], [(-1, -1)]
     count = 0

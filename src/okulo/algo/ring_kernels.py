@@ -216,3 +216,17 @@ def rings_touch(a, b):  # type: ignore[no-untyped-def]
             if d1 * d2 <= 0 and d3 * d4 <= 0:
                 return True
     return False
+
+
+@numba.njit(nogil=True, cache=True)
+def mean_inside(values, points, offsets):  # type: ignore[no-untyped-def]
+    """Mean of the pixels whose centres lie inside the even-odd area of the rings; -1 if there is none."""
+    h, w = values.shape
+    rows, counts = crossings_of(points, offsets, 0.0, 1.0, h)
+    total, number = 0.0, 0
+    for r in range(h):
+        for k in range(0, counts[r] - 1, 2):
+            for j in range(max(0, math.ceil(rows[r, k] - 0.5)), min(w, math.ceil(rows[r, k + 1] - 0.5))):
+                total += values[r, j]
+                number += 1
+    return total / number if number else -1.0

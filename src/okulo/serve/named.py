@@ -34,8 +34,10 @@ class Postprocess(Protocol):
 
 POSTPROCESS = {
     "outlines": "okulo.serve.outlines:Outlines",
+    "footprints": "okulo.apps.footprints.stage:Footprints",
 }
-"""The built-in ones; each is a `module:factory` like any other."""
+"""The built-in ones; each is a `module:factory` like any other, imported when it is asked for: applications lie
+beside this layer, not below it."""
 
 
 def find_postprocess(name: str) -> Postprocess:
@@ -43,7 +45,7 @@ def find_postprocess(name: str) -> Postprocess:
 
     >>> find_postprocess("outlins")
     Traceback (most recent call last):
-    okulo.core.errors.BadInput: postprocess: expected one of outlines, or module:factory, got 'outlins'
+    okulo.core.errors.BadInput: postprocess: expected one of outlines, footprints, or module:factory, got 'outlins'
     """
     spec = POSTPROCESS.get(name, name)
     module, _, factory = spec.partition(":")

@@ -178,3 +178,29 @@ def cut_ring(points, edge, mains, thetas, price, factors, step, axes):  # type: 
         paid += prices[labels[s]]
         labels[s] = names[labels[s]]
     return sums, starts, labels, cost, cost - paid
+
+
+@numba.njit(nogil=True, cache=True)
+def cross_open(points, starts, lines, reach):  # type: ignore[no-untyped-def]
+    """Corners of an open run of sides; its two ends, on their lines, drawn out by `reach`."""
+    k, n = len(starts), len(points)
+    inner = cross_lines(points, starts, lines) if k > 1 else np.empty((0, 2))
+    if k > 1:  # the first pair of lines given is last with first: it closes the ring that this is not
+        det = lines[k - 1, 0] * lines[0, 1] - lines[k - 1, 1] * lines[0, 0]
+        inner = inner[1:] if abs(det) > 0.25 else inner[2:]
+    out = np.empty((len(inner) + 2, 2))
+    out[1:-1] = inner
+    for end in range(2):
+        line, at = (lines[0], points[0]) if end == 0 else (lines[k - 1], points[n - 1])
+        gap = line[2] - line[0] * at[0] - line[1] * at[1]
+        x, y = at[0] + gap * line[0], at[1] + gap * line[1]
+        row = 0 if end == 0 else len(out) - 1
+        if len(inner):
+            back = inner[0] if end == 0 else inner[-1]
+        else:
+            back = points[n - 1] if end == 0 else points[0]
+        dx, dy = -line[1], line[0]
+        if (x - back[0]) * dx + (y - back[1]) * dy < 0:
+            dx, dy = -dx, -dy
+        out[row, 0], out[row, 1] = x + reach * dx, y + reach * dy
+    return out

@@ -35,6 +35,8 @@ DIAGONAL, SECOND, FREELY = 8, 9, 10
 sides; the IoU to hold; cut at every so many points; points left out at corners; least share of a second
 direction; rounds; how far a simplified outline may be off, px; how much dearer diagonals, the second direction
 and free sides are."""
+COARSE = 60
+"""A ring of more points is cut at every other place first, until price and directions have settled."""
 ROUND_SIDES = 4.5
 """A circle costs as much as so many sides."""
 
@@ -75,7 +77,7 @@ def draw_circle(cx, cy, radius, tolerance):  # type: ignore[no-untyped-def]
 
 @numba.njit(nogil=True, cache=True)
 def is_regular(ring):  # type: ignore[no-untyped-def]
-    """Whether a ring needs nothing: a circle of equal sides, or long sides, most exactly right-angled."""
+    """Whether a ring needs nothing: a circle of equal sides, or long sides, most exactly at right angles to or along others."""
     n = len(ring)
     cx, cy = ring[:, 0].mean(), ring[:, 1].mean()
     low, high = 1e300, 0.0
@@ -95,13 +97,17 @@ def is_regular(ring):  # type: ignore[no-untyped-def]
     if n > 64:
         return False, 0.0
     m = at + 1 if at + 1 < n else 0
-    angle = math.atan2(ring[m, 1] - ring[at, 1], ring[m, 0] - ring[at, 0])
-    square = 0
+    angles = np.empty(n)
     for k in range(n):
         m = k + 1 if k + 1 < n else 0
-        turn = math.atan2(ring[m, 1] - ring[k, 1], ring[m, 0] - ring[k, 0]) - angle
-        square += abs(math.sin(2 * turn)) < 2e-6
-    return 2 * square > n, angle
+        angles[k] = math.atan2(ring[m, 1] - ring[k, 1], ring[m, 0] - ring[k, 0])
+    square = 0
+    for k in range(n):
+        for m in range(n):
+            if m != k and abs(math.sin(2 * (angles[k] - angles[m]))) < 2e-6:
+                square += 1
+                break
+    return 2 * square > n, angles[at]
 
 
 @numba.njit(nogil=True, cache=True)
@@ -149,26 +155,30 @@ def fit_ring(points, edge, mains, thetas, fixed, options, axes, mild):  # type: 
     factors = options[DIAGONAL : FREELY + 1]
     base, slope = options[PRICE] / mild, options[SLOPE] / mild
     price, fitted, spread = base, thetas, 0.0
+    step, trim = int(options[STEP]), int(options[TRIM])
+    fine = len(points) < COARSE
     sums, starts, labels, cost, off = cut_ring(
-        points, edge, mains, thetas, price, factors, int(options[STEP]), axes
+        points, edge, mains, thetas, price, factors, step if fine else 2 * step, axes
     )
     for attempt in range(int(options[ROUNDS])):
         if not fixed:
-            fitted = refit_angles(sums, starts, labels, mains, thetas, int(options[TRIM]))
+            fitted = refit_angles(sums, starts, labels, mains, thetas, trim)
         spread = max(off, 0.0) / max(1, len(points) - 2 * len(starts))
         wanted = base + slope * spread
-        turned = np.abs(fitted - thetas).max()
-        if attempt == int(options[ROUNDS]) - 1 or (wanted < 1.15 * price and turned < 0.015):
+        settled = wanted < 1.15 * price and np.abs(fitted - thetas).max() < 0.015
+        last = attempt >= int(options[ROUNDS]) - 2
+        if fine and (settled or attempt == int(options[ROUNDS]) - 1):
             break
+        fine = fine or settled or last
         price, thetas = wanted, fitted
         sums, starts, labels, cost, off = cut_ring(
-            points, edge, mains, thetas, price, factors, int(options[STEP]), axes
+            points, edge, mains, thetas, price, factors, step if fine else 2 * step, axes
         )
     x, y, radius, off = circle_of(points)
     if mild == 1 and not edge.any() and off + ROUND_SIDES * price < cost:
         ring = draw_circle(x, y, radius, 0.25)
         return ring + np.array([cx, cy]), fitted, CIRCLE, spread
-    lines = side_lines(sums, starts, labels, unit_normals(mains, fitted, axes), int(options[TRIM]))
+    lines = side_lines(sums, starts, labels, unit_normals(mains, fitted, axes), trim)
     free = 0
     for s in range(len(starts)):
         if labels[s] == FREE:
@@ -212,7 +222,8 @@ def regular_ring(ring, flags, mains, thetas, fixed, options, axes, outer, holes)
     already, angle = is_regular(ring)
     if already and holds(ring, outer, holes, area):
         return ring, mains, np.array([angle, angle]) if mains == 0 else thetas, ALREADY, 1.0, 0.0
-    points, edge = spread_points(ring, flags, 1.0)
+    start = farthest_corner(ring)  # wherever the ring began: the answer is the same
+    points, edge = spread_points(rolled(ring, start), rolled(flags, start), 1.0)
     if mains == 0:
         mains, thetas = main_directions(points, edge, options[LEAST])
     curved = False
