@@ -14,10 +14,14 @@ ELSEWHERE = {"index": "make-index"}
 BLOCK = re.compile(r"<!-- help -->.*?<!-- /help -->", re.DOTALL)
 
 
+SUB = re.compile(r"<!-- help (\w+) -->.*?<!-- /help -->", re.DOTALL)
+"""The same for one of a verb's own commands, as `okulo series import`."""
+
+
 def help_text(verb: str) -> str:
     """What `okulo VERB --help` prints on 100 columns, without colour."""
     plain = {**os.environ, "COLUMNS": "100", "NO_COLOR": "1", "TERM": "dumb"}
-    command = [sys.executable, "-m", "okulo.cli.main", verb, "--help"]
+    command = [sys.executable, "-m", "okulo.cli.main", *verb.split(), "--help"]
     done = subprocess.run(command, env=plain, capture_output=True, text=True, check=True)
     return "\n".join(line.rstrip() for line in done.stdout.strip().splitlines())
 
@@ -25,7 +29,13 @@ def help_text(verb: str) -> str:
 def with_help(page: str, verb: str) -> str:
     """Fill the page's help block."""
     block = f"<!-- help -->\n```text\n$ okulo {verb} --help\n\n{help_text(verb)}\n```\n<!-- /help -->"
-    return BLOCK.sub(lambda _: block, page)
+    page = BLOCK.sub(lambda _: block, page)
+    return SUB.sub(lambda found: _sub_help(verb, found[1]), page)
+
+
+def _sub_help(verb: str, sub: str) -> str:
+    text = f"```text\n$ okulo {verb} {sub} --help\n\n{help_text(f'{verb} {sub}')}\n```"
+    return f"<!-- help {sub} -->\n{text}\n<!-- /help -->"
 
 
 def main() -> int:

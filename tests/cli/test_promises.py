@@ -44,17 +44,22 @@ def test_bad_input_is_one_clear_line_and_exit_code_2(verb: str, tmp_path: Path) 
         "threshold": [f"{missing}.onnx", f"{missing}.parquet"],
         "export": [missing, "-o", f"{missing}.okulo.onnx"],
         "predict": [f"{missing}.onnx", missing, "-o", f"{missing}.parquet"],
+        "convert": ["darknet", f"{missing}.cfg", f"{missing}.weights", "-o", f"{missing}.okulo.onnx"],
+        "detect": [f"{missing}.onnx", f"{missing}.png", "-o", f"{missing}.parquet"],
         "audit": [f"{missing}.parquet"],
         "apply": [f"{missing}.parquet", "--verdicts", f"{missing}.db", "-o", f"{missing}2.parquet"],
         "pick": [f"{missing}.parquet", "-n", "5", "-o", f"{missing}2.parquet"],
         "bench": [f"{missing}.onnx"],
         "index": [f"{missing}.parquet", "--model", "descriptor", "-o", f"{missing}.index"],
         "search": [f"{missing}.index", f"{missing}.png"],
+        "search-app": [f"{missing}.index", "--port", "0"],
         "search-eval": [f"{missing}.index", f"{missing}.parquet"],
         "review": [f"{missing}.parquet", "--port", "0"],
         "serve": [f"{missing}.onnx", "--port", "0"],
         "work": [f"{missing}.onnx", "--jobs", f"{missing}.db"],
+        "mesh": ["denoise", f"{missing}.ply", "-o", f"{missing}2.ply"],
         "deploy": ["k8s", missing, "--model", f"{missing}.onnx"],
+        "series": ["features", missing],
     }[verb]
     done = okulo(verb, *arguments)
     assert done.returncode == 2, (done.stdout, done.stderr)

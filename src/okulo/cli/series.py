@@ -18,8 +18,12 @@ from okulo.apps.series.label import LabelParams, LabelReport
 from okulo.apps.series.label import run as run_label
 from okulo.apps.series.report import ReportParams, ReportReport
 from okulo.apps.series.report import run as run_report
+from okulo.apps.series.sample import SimulateParams, SimulateReport
+from okulo.apps.series.sample import run as run_simulate
 from okulo.apps.series.watch import WatchParams, WatchReport
 from okulo.apps.series.watch import run as run_watch
+from okulo.apps.series.whole import AllParams, AllReport
+from okulo.apps.series.whole import run as run_all
 from okulo.cli.command import command
 
 
@@ -31,7 +35,7 @@ def _table(*heads: str, words: int = 1) -> Table:
     return made
 
 
-def show_import(report: ImportReport, console: Console) -> None:
+def show_import(report: ImportReport, console: Console, *, then: bool = True) -> None:
     """Say what has come, and what was wrong with it."""
     went_on = f" ({report.resumed_from:,} had come before)" if report.resumed_from else ""
     console.print(
@@ -44,7 +48,8 @@ def show_import(report: ImportReport, console: Console) -> None:
         for kind, count in report.findings.items():
             table.add_row(kind, f"{count:,}")
         console.print(table)
-    console.print(f"next: okulo series features {report.folder}", soft_wrap=True)
+    if then:
+        console.print(f"next: okulo series features {report.folder}", soft_wrap=True)
 
 
 def show_features(report: FeaturesReport, console: Console) -> None:
@@ -141,7 +146,30 @@ def show_watch(report: WatchReport, console: Console) -> None:
     console.print(f"answers: {report.folder}", soft_wrap=True)
 
 
+def show_simulate(report: SimulateReport, console: Console) -> None:
+    """Print what was made."""
+    table = _table("kind", "recordings")
+    for kind, count in report.kinds.items():
+        table.add_row(kind, f"{count:,}")
+    console.print(table)
+    console.print(report.out, soft_wrap=True)
+
+
+def show_all(report: AllReport, console: Console) -> None:
+    """Print what came, what was left out, the groups, and where the page is."""
+    show_import(report.imported, console, then=False)
+    console.print()
+    show_clean(report.clean, console)
+    console.print()
+    show_cluster(report.cluster, console)
+    if report.report:
+        console.print()
+        show_report(report.report, console)
+    console.print(f"in all {report.seconds:.1f} s")
+
+
 PARTS: dict[str, tuple[Any, Any, Any]] = {
+    "all": (AllParams, run_all, show_all),
     "import": (ImportParams, run_import, show_import),
     "features": (FeaturesParams, run_features, show_features),
     "clean": (CleanParams, run_clean, show_clean),
@@ -149,6 +177,7 @@ PARTS: dict[str, tuple[Any, Any, Any]] = {
     "report": (ReportParams, run_report, show_report),
     "label": (LabelParams, run_label, show_label),
     "watch": (WatchParams, run_watch, show_watch),
+    "simulate": (SimulateParams, run_simulate, show_simulate),
 }
 
 series = cyclopts.App(

@@ -76,11 +76,11 @@ def _rebased_items(frame: pl.DataFrame, old: Path, new: Path, general: Sequence[
     return frame.with_columns(pl.when(stays).then(pl.col("item")).otherwise(moved).alias("item"))
 
 
-def write_parquet(frame: pl.DataFrame, path: Path) -> None:
-    """Write any table, whole or not at all."""
+def write_parquet(frame: pl.DataFrame, path: Path, *, pack: bool = True) -> None:
+    """Write any table, whole or not at all; measured values hardly pack, and packing them takes time."""
     with write_aside(path) as aside:
         try:
-            frame.write_parquet(aside)
+            frame.write_parquet(aside, compression="zstd" if pack else "uncompressed")
         except pl.exceptions.PolarsError as error:  # how it reports a full disk, at times
             raise OSError(None, str(error).partition("\n")[0]) from error
 

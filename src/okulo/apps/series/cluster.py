@@ -103,8 +103,8 @@ def run(params: ClusterParams, progress: Progress = silent) -> ClusterReport:
     names = pick(params.features)
     frame = store.read_table("features", ["id", "length", *(name for name in names if name != "length")])
     kept = _kept(store, frame)
-    features = matrix(frame, names)[kept]
-    length = frame["length"].to_numpy()[kept].astype(np.float32)
+    good = frame.filter(pl.Series(kept))
+    features, length = matrix(good, names), good["length"].to_numpy().astype(np.float32, copy=False)
     if not len(features):
         raise BadInput(str(store.root), "every recording is excluded: there is nothing to group")
     model = fit(names, features, length, np.random.default_rng(params.seed))

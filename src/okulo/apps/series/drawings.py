@@ -79,9 +79,8 @@ def group_chart(band: Band, typical: Sequence[Curve], extreme: Sequence[Curve], 
             f'<text class="tick" x="{at}" y="{frame.base + 16}" text-anchor="middle">{value:g}</text>'
         )
     middle = (LEFT + WIDTH - RIGHT) / 2
-    parts.append(
-        f'<text class="axis" x="{middle}" y="{HEIGHT - 3}" text-anchor="middle">samples from the start of work</text>'
-    )
+    at_x = f'x="{middle}" y="{HEIGHT - 3}" text-anchor="middle"'
+    parts.append(f'<text class="axis" {at_x}>samples from the start of work</text>')
     clip = _inside(band, x)
     parts += [frame.area(clip), frame.line(clip.time, clip.middle, "usual")]
     parts += [frame.line(each.time, each.values, each.kind) for each in curves]
@@ -115,7 +114,7 @@ def ticks(low: float, high: float, most: int = 6) -> list[float]:
     step = 10 ** np.floor(np.log10(span / most))
     step = next(step * k for k in (1, 2, 5, 10) if span / (step * k) <= most)
     first = np.ceil(low / step)
-    return [float(round(step * k, 10)) for k in np.arange(first, np.floor(high / step) + 1)]
+    return [float(round(step * k, 10)) + 0.0 for k in np.arange(first, np.floor(high / step) + 1)]
 
 
 def look_chart(look: Look) -> Markup:

@@ -65,10 +65,11 @@ def _cover(figure: Any, told: Told) -> None:
 
 def _group(figure: Any, band: Band, shown: Shown, bottom: float) -> None:
     group = shown.group
-    words = group["traits"][0]["words"] if group["traits"] else "no single feature stands out"
-    name = shown.name or words[:1].upper() + words[1:]
-    figure.text(0.09, bottom + 0.415, f"{group['group']}   {name}", fontsize=14, color=INK, weight="bold")
-    said = f"{count(group['size'])} recordings · {pct(group['share'], 2)} · {group['unlike']:.1f} spreads beyond normal"
+    words = ", ".join(trait["words"] for trait in group["traits"][:2]) or "no single feature stands out"
+    title = f"{group['group']}   {shown.name or words[:1].upper() + words[1:]}"
+    figure.text(0.09, bottom + 0.415, title, fontsize=14, color=INK, weight="bold")
+    how = f"{group['unlike']:.1f} spreads beyond normal"
+    said = f"{count(group['size'])} recordings · {pct(group['share'], 2)} · {how}"
     figure.text(0.09, bottom + 0.396, said, fontsize=9, color=SOFT)
     axes = figure.add_axes((0.09, bottom + 0.17, 0.5, 0.21))
     _curves(axes, band, [*shown.extreme, *shown.typical])

@@ -7,6 +7,7 @@ import numpy as np
 from jaxtyping import Int64
 
 from okulo.apps.series.batch import KINDS_OF_ELEMENT, Batch, Where, binary_batch
+from okulo.apps.series.threads import in_order
 from okulo.core.errors import BadInput, need
 
 CHUNK = 8 << 20
@@ -14,6 +15,8 @@ CHUNK = 8 << 20
 
 MOST_RUNS = 200
 """So many runs of ids that have come already are left out by the server; the rest is left out here."""
+
+Rows = list[bytes | bytearray | memoryview]
 
 INTEGERS = (20, 21, 23)
 ARRAYS = {1021: 700, 1022: 701, 1005: 21, 1007: 23, 1016: 20, 1231: 1700}
@@ -142,24 +145,31 @@ def _copy(connection: Any, select: str, kind: int, *, time: bool) -> Iterator[Ba
     import psycopg
 
     try:
-        with connection.cursor() as cursor, cursor.copy(f"COPY ({select}) TO STDOUT (FORMAT BINARY)") as copy:
-            head = 19  # signature, flags, length of the extension: 11 + 4 + 4 bytes
-            rows: list[bytes] = []
-            size = 0
-            for row in copy:
-                if head:
-                    row, head = bytes(row[head:]), 0
-                rows.append(row)
-                size += len(row)
-                if size >= CHUNK:
-                    yield binary_batch(
-                        np.frombuffer(b"".join(rows), np.uint8), len(rows) + 1, kind, time=time
-                    )
-                    rows, size = [], 0
-            if rows:
-                yield binary_batch(np.frombuffer(b"".join(rows), np.uint8), len(rows) + 1, kind, time=time)
+        yield from in_order(_parse, _chunks(connection, select), kind, time)
     except psycopg.OperationalError as error:
         raise ConnectionLost(" ".join(str(error).split())) from error
     except psycopg.Error as error:
         reason = str(error).strip().partition("\n")[0]
         raise BadInput("query", f"PostgreSQL refuses it ({reason})") from error
+
+
+def _chunks(connection: Any, select: str) -> Iterator[Rows]:
+    """Some thousands of rows at a time, as they came."""
+    with connection.cursor() as cursor, cursor.copy(f"COPY ({select}) TO STDOUT (FORMAT BINARY)") as copy:
+        rows: Rows = []
+        size = 0
+        head = 19  # signature, flags, length of the extension: 11 + 4 + 4 bytes, before the first row
+        for row in copy:
+            rows.append(row)
+            size += len(row)
+            if size >= CHUNK:
+                rows[0] = rows[0][head:]
+                yield rows
+                rows, size, head = [], 0, 0
+        if rows:
+            rows[0] = rows[0][head:]
+            yield rows
+
+
+def _parse(rows: Rows, kind: int, time: bool) -> Batch:
+    return binary_batch(np.frombuffer(b"".join(rows), np.uint8), len(rows), kind, time=time)

@@ -8,9 +8,12 @@ from jaxtyping import Float32, Int64
 from okulo.apps.series.groups import CELLS, find_groups
 
 TRIED = (2, 5, 10, 20, 40, 80)
-SAMPLE = 6000
-SILHOUETTE = 800
+SAMPLE = 3000
+SILHOUETTE = 600
 REPEATS = 4
+ROUNDS = 25
+"""Rounds of k-means in a try: its shape is asked for, not its last digit."""
+
 OWN = 0.8
 """A cluster is a group's own where at least this share of it is."""
 
@@ -37,7 +40,7 @@ class Look:
     silhouette: float
     silhouette_error: float
     stability: float
-    """Of the groups found: the mean adjusted Rand index between seeds."""
+    """Of the groups found: the adjusted Rand index between two seeds."""
     elbow: int
     parts_at: dict[int, int]
     """For each group the smallest k tried at which a cluster of plain k-means is its own."""
@@ -54,7 +57,9 @@ def look(rows: Float32[np.ndarray, "n d"], group: Int64[np.ndarray, " n"], seed:
     distinct = len(np.unique(some, axis=0)) if len(some) < 2000 else len(some)
     tries, parts_at = [], {}
     for k in (k for k in TRIED if k < min(len(some), distinct)):
-        first, second = (KMeans(k, n_init=1, random_state=s, max_iter=50).fit(some) for s in (seed, seed + 1))
+        first, second = (
+            KMeans(k, n_init=1, random_state=s, max_iter=ROUNDS).fit(some) for s in (seed, seed + 1)
+        )
         middle, error = silhouette(some, first.labels_, rng)
         stable = adjusted_rand_score(first.labels_, second.labels_)
         tries.append(Try(k, float(first.inertia_ / len(some)), middle, error, float(stable)))
@@ -81,7 +86,7 @@ def _stratified(group: Int64[np.ndarray, " n"], rng: np.random.Generator) -> Int
 def silhouette(
     rows: Float32[np.ndarray, "n d"], label: np.ndarray, rng: np.random.Generator
 ) -> tuple[float, float]:
-    """Mean silhouette (Rousseeuw 1987) over samples of 800 rows, and its deviation; nan: undefined."""
+    """Mean silhouette (Rousseeuw 1987) over samples of 600 rows, and its deviation; nan: undefined."""
     from sklearn.metrics import silhouette_score
 
     found = []
@@ -98,9 +103,8 @@ def _stability(rows: Float32[np.ndarray, "n d"], seed: int) -> float:
     from sklearn.metrics import adjusted_rand_score
 
     cells = min(CELLS, max(1, len(rows) // 20))
-    labels = [find_groups(rows, seed + i, cells=cells).assign(rows) for i in range(3)]
-    pairs = ((0, 1), (0, 2), (1, 2))
-    return float(np.mean([adjusted_rand_score(labels[a], labels[b]) for a, b in pairs]))
+    first, second = (find_groups(rows, seed + i, cells=cells).assign(rows) for i in range(2))
+    return float(adjusted_rand_score(first, second))
 
 
 def _own_clusters(label: np.ndarray, group: Int64[np.ndarray, " n"]) -> list[int]:

@@ -175,7 +175,7 @@ def _choose(
 
 
 def make_band(curves: tuple[Curve, ...]) -> Band:
-    """Quantiles of curves laid over each other at the start of work, where at least 20 of them have a value."""
+    """Quantiles of curves laid over each other at the start of work, where 20 or more have a value."""
     span = BEFORE + AFTER
     stacked = np.full((len(curves), span), np.nan)
     for row, curve in enumerate(curves):

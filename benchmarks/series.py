@@ -1,0 +1,136 @@
+"""Series: from PostgreSQL to groups at a million recordings, beside peers, and what is found.
+
+    python benchmarks/series.py chain               # import, features, clean, cluster as commands: time, memory
+    python benchmarks/series.py steps --peers PY    # each step beside the best known way
+    python benchmarks/series.py quality --peers PY  # families found, beside plain pipelines and DTW
+    python benchmarks/series.py labelled --peers PY # aeon's labelled sets
+
+PY: a Python with the packages of benchmarks/peers.txt for series. Results are added to results/series.json.
+"""
+
+import argparse
+import json
+import os
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parents[1]))
+
+from benchmarks.machine import RESULTS, write_results
+from benchmarks.series_quality import labelled, quality
+from benchmarks.series_steps import steps
+from tests.postgres_server import find_programs, postgres
+
+from okulo.apps.series.files import find_program
+from okulo.apps.series.simulate import send, simulate_parts
+
+GOAL_S = 10.0
+GOAL_GIB = 1.5
+
+
+def measured(*arguments: str) -> tuple[float, float]:
+    """Run a command of okulo; its seconds and its largest resident memory in GiB."""
+    started = time.perf_counter()
+    command = [sys.executable, "-m", "okulo.cli.main", "series", *arguments, "--quiet"]
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
+    _, status, usage = os.wait4(process.pid, 0)
+    seconds = time.perf_counter() - started
+    if status:
+        raise SystemExit(f"okulo series {' '.join(arguments)} failed")
+    return seconds, usage.ru_maxrss / 2**20
+
+
+def chain(source: list[str], root: Path) -> dict[str, dict[str, float]]:
+    """Import, features, clean and cluster as the user gives them, at default settings."""
+    store = str(root / "store")
+    shutil.rmtree(store, ignore_errors=True)
+    told = {}
+    for name, arguments in (
+        ("import", ["import", *source, "-o", store]),
+        ("features", ["features", store]),
+        ("clean", ["clean", store]),
+        ("cluster", ["cluster", store]),
+    ):
+        seconds, memory = measured(*arguments)
+        told[name] = {"seconds": seconds, "gib": memory}
+    told["four commands"] = {
+        "seconds": sum(each["seconds"] for each in told.values()),
+        "gib": max(each["gib"] for each in told.values()),
+    }
+    seconds, memory = measured("all", *source, "-o", store, "--replace", "--no-page")
+    told["in one go"] = {"seconds": seconds, "gib": memory}
+    return told
+
+
+def run_chain(counts: list[int], repeats: int) -> dict[str, object]:
+    """The chain from a real PostgreSQL at several sizes, and from its dump at the largest."""
+    told: dict[str, object] = {}
+    programs = find_programs()
+    assert programs is not None, "PostgreSQL is needed"
+    with tempfile.TemporaryDirectory(prefix="okulo-bench-") as folder, postgres(programs) as url:
+        root = Path(folder)
+        send(url, "warm", simulate_parts(3000, 1))
+        chain(
+            [url, "--table", "warm"], root
+        )  # compiles the kernels where that has not been done on this machine
+        for count in counts:
+            table = f"recordings_{count}"
+            send(url, table, simulate_parts(count, 0))
+            runs = [chain([url, "--table", table], root) for _ in range(repeats)]
+            told[f"postgresql {count}"] = middle(runs)
+            show(f"{count:,} recordings from PostgreSQL", told[f"postgresql {count}"])
+        dump = root / "dump.sql"
+        command = [find_program("pg_dump"), "-d", url, "-t", f"recordings_{counts[-1]}", "-f", str(dump)]
+        subprocess.run(command, check=True)
+        told[f"dump {counts[-1]}"] = middle([chain([str(dump)], root) for _ in range(repeats)])
+        show(f"{counts[-1]:,} recordings from a plain dump", told[f"dump {counts[-1]}"])
+    return told
+
+
+def middle(runs: list[dict[str, dict[str, float]]]) -> dict[str, dict[str, float]]:
+    """The medians of several runs."""
+    return {
+        step: {key: round(statistics.median(run[step][key] for run in runs), 3) for key in runs[0][step]}
+        for step in runs[0]
+    }
+
+
+def show(title: str, told: object) -> None:
+    print(title)
+    assert isinstance(told, dict)
+    for step, figures in told.items():
+        print(f"  {step:<14} {figures['seconds']:6.2f} s  {figures['gib']:.2f} GiB")
+    whole = told["in one go"]
+    met = whole["seconds"] <= GOAL_S and whole["gib"] <= GOAL_GIB
+    print(f"  goal: ≤ {GOAL_S:g} s and ≤ {GOAL_GIB} GiB: {'met' if met else 'not met'}", flush=True)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser.add_argument("part", choices=("chain", "steps", "quality", "labelled"))
+    parser.add_argument("--counts", type=int, nargs="+", default=[10_000, 100_000, 1_000_000])
+    parser.add_argument("--count", type=int, default=1_000_000, help="recordings in steps and quality")
+    parser.add_argument("--repeats", type=int, default=3)
+    parser.add_argument("--seeds", type=int, default=1)
+    parser.add_argument("--peers", help="Python of the peers' environment")
+    options = parser.parse_args()
+    parts = {
+        "chain": lambda: run_chain(options.counts, options.repeats),
+        "steps": lambda: steps(options.count, options.repeats, options.peers),
+        "quality": lambda: quality(options.count, options.seeds, options.peers),
+        "labelled": lambda: labelled(options.peers),
+    }
+    told = parts[options.part]()
+    path = RESULTS / "series.json"
+    before = json.loads(path.read_text()) if path.exists() else {}
+    before.pop("machine", None)
+    print(write_results("series", {**before, options.part: told}))
+
+
+if __name__ == "__main__":
+    main()
