@@ -23,10 +23,10 @@ from okulo.curate.verdicts import VerdictStore, open_store
 from okulo.io.tables import write_items
 from okulo.web.review.command import ReviewParams, cache_folder, find_vectors, make_guard, verdicts_beside
 from okulo.web.review.held import Held
-from okulo.web.review.server import bind
 from okulo.web.review.site import Site
 from okulo.web.review.table import ReviewTable
-from okulo.web.review.thumbnails import Thumbnails
+from okulo.web.server import bind
+from okulo.web.thumbnails import Thumbnails
 
 CLASSES = ("bird", "cat", "dog")
 COLOURS = {"bird": (60, 120, 220), "cat": (230, 150, 40), "dog": (60, 160, 90)}

@@ -12,13 +12,13 @@ from starlette.testclient import TestClient
 
 from okulo.core.errors import BadInput
 from okulo.curate.verdicts import Conflict
+from okulo.web.guard import Guard
 from okulo.web.review.app import make_app
 from okulo.web.review.command import ReviewParams, run
-from okulo.web.review.guard import Guard
 from okulo.web.review.held import Held
-from okulo.web.review.server import bind
 from okulo.web.review.site import Site
 from okulo.web.review.table import ReviewTable, Where
+from okulo.web.server import bind
 
 from .review_site import HOSTILE, make_site, make_table
 

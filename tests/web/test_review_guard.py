@@ -7,8 +7,8 @@ from starlette.responses import PlainTextResponse
 from starlette.routing import Route
 from starlette.testclient import TestClient
 
+from okulo.web.guard import Guard
 from okulo.web.review.command import address
-from okulo.web.review.guard import Guard
 
 
 def guarded(loopback: bool = True, token: str = "", port: int = 80) -> TestClient:

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 from hypothesis import given
@@ -11,11 +12,11 @@ from starlette.testclient import TestClient
 
 from okulo.core.errors import BadInput
 from okulo.io.images import decode
+from okulo.web.guard import Guard
 from okulo.web.review.app import make_app
 from okulo.web.review.difference import difference
-from okulo.web.review.guard import Guard
 from okulo.web.review.site import Site
-from okulo.web.review.thumbnails import Thumbnails, shrink
+from okulo.web.thumbnails import Thumbnails, shrink
 
 from .review_site import make_site
 
@@ -107,5 +108,22 @@ def test_differences_show_where_and_how_much() -> None:
     noisy = (a + np.random.default_rng(0).integers(0, 5, a.shape)).astype(np.uint8)
     assert (difference(a, noisy)[0].std(axis=(0, 1)) < 1).all(), "noise of compression is not shown"
     assert difference(a, np.full((80, 120, 3), 100, np.uint8))[1] == 0
-    with pytest.raises(BadInput, match="different shapes"):
+    with pytest.raises(BadInput, match="do not lie on each other"):
         difference(a, np.zeros((40, 40, 3), np.uint8))
+
+
+def test_a_moved_turned_or_mirrored_copy_lies_on_its_original() -> None:
+    rng = np.random.default_rng(4)
+    coarse = rng.integers(0, 256, (12, 16, 3)).astype(np.float32)
+    image = cv2.resize(coarse, (320, 240), interpolation=cv2.INTER_CUBIC).clip(0, 255).astype(np.uint8)
+    turned = cv2.getRotationMatrix2D((160, 120), 9, 1.0)
+    for copy in (
+        np.ascontiguousarray(image[:, ::-1]),
+        np.ascontiguousarray(np.rot90(image)),
+        np.ascontiguousarray(image[20:220, 15:290]),
+        cv2.warpAffine(image, turned, (320, 240), borderMode=cv2.BORDER_REPLICATE),
+    ):
+        assert difference(image, copy)[1] < 6
+    cropped, _ = difference(image, np.ascontiguousarray(image[:, 60:]))
+    blue = cropped[:, :, 2].astype(int) - cropped[:, :, 0]
+    assert blue[:, :50].mean() > 20 and abs(blue[:, 70:].mean()) < 5, "what only one shows is told apart"

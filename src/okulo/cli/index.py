@@ -8,7 +8,7 @@ from rich.table import Table
 from okulo.cli.command import command
 from okulo.cli.see import see
 from okulo.core.protocols import Progress
-from okulo.search import build, tune
+from okulo.search import build, feedback, tune
 from okulo.search.settings import said_bytes
 
 SHOWN = 3
@@ -66,9 +66,20 @@ def show_tune(report: tune.TuneReport, console: Console) -> None:
     console.print(f"{report.rows:,} vectors; drawn in {escape(str(report.plot))}", soft_wrap=True)
 
 
+def show_pairs(report: feedback.PairsReport, console: Console) -> None:
+    """Say what there is to learn from."""
+    console.print(
+        f"{report.relevant:,} pairs called relevant, {report.not_relevant:,} not: "
+        f"{report.pictures:,} pictures under {report.labels:,} labels in {escape(str(report.output))}",
+        soft_wrap=True,
+    )
+    console.print("next: okulo train --recipe embed")
+
+
 index = cyclopts.App(name="index")
 index.default(command(build.IndexParams, make, show))
 index.command(command(build.UpdateParams, update, show), name="update")
 index.command(command(build.RemoveParams, build.run_remove, show), name="remove")
 index.command(command(build.CompactParams, build.run_compact, show), name="compact")
 index.command(command(tune.TuneParams, tune.run, show_tune), name="tune")
+index.command(command(feedback.PairsParams, feedback.run_pairs, show_pairs), name="pairs")

@@ -32,10 +32,12 @@ class MetricLoss(nn.Module):
             # Sohn 2016 on vectors of length 1: softmax over one positive and all negatives (NT-Xent's form).
             "n-pair": lambda: losses.NTXentLoss(temperature=0.1),
             # Deng et al. 2019, arXiv 1801.07698.
-            "arcface": lambda: losses.ArcFaceLoss(classes, length, margin=17.2, scale=32),
+            "arcface": lambda: losses.ArcFaceLoss(
+                num_classes=classes, embedding_size=length, margin=17.2, scale=32
+            ),
             # Deng et al. 2020: several centres a class.
             "sub-centre": lambda: losses.SubCenterArcFaceLoss(
-                classes, length, margin=17.2, scale=32, sub_centers=2
+                num_classes=classes, embedding_size=length, margin=17.2, scale=32, sub_centers=2
             ),
         }
         self.loss = make[name]()

@@ -5,7 +5,6 @@ Pictures are made in threads of their own, so that a verdict never waits behind 
 
 import asyncio
 import functools
-import html
 import json
 import logging
 from collections.abc import Callable
@@ -23,19 +22,15 @@ from okulo.core.errors import BadInput
 from okulo.core.report import to_json
 from okulo.curate.verdicts import Conflict
 from okulo.web.files import HEADERS, STATIC, TYPES, Files, with_headers
+from okulo.web.placeholder import placeholder
 from okulo.web.review.site import Site, read_body, read_rows, told
 from okulo.web.review.table import EVERY, Where
-from okulo.web.review.thumbnails import SIZES
+from okulo.web.thumbnails import SIZES
 
 T = TypeVar("T")
 MAX_BODY = 1 << 20
 PRIVATE = {**HEADERS, "cross-origin-resource-policy": "same-origin", "permissions-policy": "camera=()"}
 FRESH = {"cache-control": "no-store"}
-PLACEHOLDER = (
-    '<svg xmlns="http://www.w3.org/2000/svg" width="240" height="180"><rect width="240" height="180" '
-    'fill="#8883"/><path d="M20 20 220 160M220 20 20 160" stroke="#8886" stroke-width="2"/><text x="120" '
-    'y="95" text-anchor="middle" font-family="sans-serif" font-size="15" fill="#777">{}</text></svg>'
-)
 log = logging.getLogger("okulo.review")
 
 
@@ -124,7 +119,7 @@ class _Answers:
         try:
             copy = await run(self.pictures, self.site.thumbnails.get, path, longest)
         except BadInput as error:
-            return _placeholder(str(error).partition(": ")[2])
+            return placeholder(str(error).partition(": ")[2])
         headers = {"etag": f'"{copy.tag}"', "cache-control": "private, max-age=3600"}
         if request.headers.get("if-none-match") == headers["etag"]:
             return Response(status_code=304, headers=headers)
@@ -188,11 +183,6 @@ def _refuse(request: Request, error: Exception) -> Response:
 
 def _bug(request: Request, error: Exception) -> Response:
     return _json({"error": "the server failed at this; its log says more"}, 500)
-
-
-def _placeholder(why: str) -> Response:
-    body = PLACEHOLDER.format(html.escape(why))
-    return Response(body, media_type="image/svg+xml", headers={**FRESH, "x-problem": why})
 
 
 def _where(request: Request) -> Where:

@@ -14,14 +14,14 @@ import polars as pl
 from okulo.core.params import Params, param
 from okulo.core.protocols import Progress, silent
 from okulo.curate.verdicts import open_store
+from okulo.web.guard import Guard, is_loopback
 from okulo.web.review.app import make_app
-from okulo.web.review.guard import Guard, is_loopback
 from okulo.web.review.held import Held, named
-from okulo.web.review.server import bind, serve
 from okulo.web.review.site import Site
 from okulo.web.review.table import ReviewTable
-from okulo.web.review.thumbnails import Thumbnails
 from okulo.web.review.vectors import Vectors
+from okulo.web.server import bind, serve
+from okulo.web.thumbnails import Thumbnails
 
 MB = 1 << 20
 

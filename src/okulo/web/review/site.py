@@ -16,8 +16,8 @@ from okulo.io.images import decode, encode_png
 from okulo.web.review.difference import difference
 from okulo.web.review.held import STATES, Held
 from okulo.web.review.table import EVERY, MOST_NAMES, ReviewTable, Where
-from okulo.web.review.thumbnails import SIZES, Thumbnails
 from okulo.web.review.vectors import Vectors
+from okulo.web.thumbnails import SIZES, Thumbnails
 
 COLOURED_BY = ("label", "split", "issue", "suggested")
 KINDS = (EVERY, "leak", "contradiction")

@@ -10,7 +10,7 @@ from starlette.datastructures import Headers
 from starlette.responses import PlainTextResponse, RedirectResponse, Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-LOCKED = "This page asks for a token. Open the address that `okulo review` printed; it holds the token.\n"
+LOCKED = "This page asks for a token. Open the address that was printed at the start; it holds the token.\n"
 
 
 @dataclass(frozen=True)

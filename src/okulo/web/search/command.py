@@ -1,0 +1,78 @@
+"""`okulo search-app`: what may be said on the command line, and the page made of it."""
+
+import os
+import secrets
+import time
+import webbrowser
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from okulo.core.params import Params, param
+from okulo.core.protocols import Progress, silent
+from okulo.search.build import See
+from okulo.search.feedback import read_pairs
+from okulo.search.index import open_index
+from okulo.web.guard import Guard, is_loopback
+from okulo.web.review.command import MB, Up, address
+from okulo.web.search.app import make_app
+from okulo.web.search.site import Site
+from okulo.web.server import bind, serve
+from okulo.web.thumbnails import Thumbnails
+
+
+@dataclass(frozen=True, kw_only=True)
+class SearchAppParams(Params):
+    """Look for pictures like one in a browser: drop, paste or photograph it, cut, filter, say what fits."""
+
+    index: Path = param(help="the index", positional=True)
+    model: str = param("", help="the index's model, where it was moved")
+    who: str = param("", help="your name, kept with what you say of answers")
+    root: Path | None = param(None, help="pictures may come from this folder only (default: the index's)")
+    host: str = param("127.0.0.1", help="address to listen on; any but loopback asks for a token")
+    port: int = param(8200, help="port; 0 takes a free one", low=0, high=65535)
+    token: bool = param(False, help="ask for a token on loopback too")
+    open: bool = param(False, help="open the page in the browser")
+    cache: Path | None = param(None, help="folder for small copies of the pictures (default: ~/.cache/okulo)")
+    cache_mb: int = param(2000, help="small copies take at most so many megabytes", low=1)
+
+
+@dataclass(frozen=True)
+class SearchAppReport:
+    """What came of it."""
+
+    pairs: int
+    """Answers that people called relevant or not, and that stands."""
+    seconds: float
+
+
+def run(
+    params: SearchAppParams,
+    see: See,
+    progress: Progress = silent,
+    *,
+    up: Callable[[Up], None] = lambda said: None,
+) -> SearchAppReport:
+    """Serve the page until SIGINT or SIGTERM; `up` is called when it can be opened."""
+    del progress
+    started = time.monotonic()
+    index = open_index(params.index)
+    seeing = see(params.model or index.manifest.model_file, index.manifest.crop)
+    home = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+    cache = params.cache or home / "okulo" / "thumbnails"
+    with bind(params.host, params.port) as listener:
+        thumbnails = Thumbnails(params.root or index.root, cache, max_bytes=params.cache_mb * MB)
+        site = Site(params.index, seeing, thumbnails, params.who)
+        bound = listener.getsockname()
+        loopback = is_loopback(bound[0])
+        token = secrets.token_urlsafe(24) if params.token or not loopback else ""
+        guard = Guard(make_app(site, workers=os.cpu_count() or 2), loopback, token, bound[1])
+
+        def say() -> None:
+            said = Up(address(params.host, guard), len(index), time.monotonic() - started)
+            up(said)
+            if params.open:
+                webbrowser.open(said.url)
+
+        serve(guard, listener, up=say)
+    return SearchAppReport(len(read_pairs(params.index)), time.monotonic() - started)
