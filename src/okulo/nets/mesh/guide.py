@@ -32,7 +32,7 @@ class GuideNet(nn.Module):
         self,
         described: Float[Tensor, "n k 3"],
         surface: Float[Tensor, " s"],
-        volume: Float[Tensor, "n 4 s s s"],
+        volume: Float[Tensor, "n 4 w w w"],
     ) -> Float[Tensor, "n 3"]:
         """Guidance normals of faces."""
         weights = self.leave(torch.cat([self.look(volume), invariants(described, surface)], dim=1))

@@ -20,7 +20,7 @@ def gaps(described: Float[Tensor, "... k 3"]) -> Float[Tensor, "... p"]:
     return (apart.square().sum(-1) + 1e-3).sqrt()
 
 
-def invariants(described: Float[Tensor, "... k 3"], surface: Float[Tensor, " s"]) -> Float[Tensor, "... p+s"]:
+def invariants(described: Float[Tensor, "... k 3"], surface: Float[Tensor, " s"]) -> Float[Tensor, "... c"]:
     """The gaps, and what is the same for the whole mesh (`surface_of`)."""
     found = gaps(described)
     return torch.cat([found, surface.expand(*found.shape[:-1], -1)], dim=-1)
