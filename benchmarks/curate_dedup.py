@@ -1,9 +1,11 @@
 """`okulo dedup` on real pictures with planted copies, beside imagededup and a plain embedding threshold.
 
-python benchmarks/curate_dedup.py --model lite0.okulo.onnx --peers /tmp/peers/bin/python
+python benchmarks/curate_dedup.py --model lite0.okulo.onnx --prepare      (plants copies, embeds; untimed)
+python benchmarks/curate_dedup.py --model lite0.okulo.onnx --peers /tmp/peers_dedup/bin/python
 
-Judged on pictures held apart from those the verifier was fitted on, and on seeds it never saw (see
-`curate_truth.py` for how the truth was decided). Writes `benchmarks/results/curate-dedup.json`.
+`--methods` runs some of the methods and leaves the others' figures as they are. Judged on pictures held apart
+from those the verifier was fitted on, and on seeds it never saw (see `curate_truth.py` for how the truth was
+decided). Writes `benchmarks/results/curate-dedup.json`.
 """
 
 import argparse
@@ -18,7 +20,7 @@ import polars as pl
 
 from curate_dedup_set import NEIGHBOURS, embedded
 from curate_truth import Truth, plant
-from machine import write_results
+from machine import RESULTS, write_results
 from okulo.algo.graphs import connected_components
 from okulo.curate.dedup import DedupParams, run
 from okulo.curate.duplicates.candidates import nearest, whiten
@@ -67,7 +69,7 @@ def _pairs(sizes: np.ndarray) -> int:
     return int((sizes * (sizes - 1) // 2).sum())
 
 
-def ours(truth: Truth, model: Path | None, seed: int) -> dict[str, object]:
+def ours(truth: Truth, model: Path | None, seed: int, plot: Path | None = None) -> dict[str, object]:
     """Write the table, run `okulo dedup` as a user would, read its columns."""
     with tempfile.TemporaryDirectory() as folder:
         table, output = Path(folder) / "items.parquet", Path(folder) / "out.parquet"
@@ -81,7 +83,7 @@ def ours(truth: Truth, model: Path | None, seed: int) -> dict[str, object]:
             )
         frame.write_parquet(table)
         busy = time.process_time()
-        report = run(DedupParams(items=table, output=output, mirrored=True, seed=seed))
+        report = run(DedupParams(items=table, output=output, mirrored=True, seed=seed, plot=plot))
         busy = time.process_time() - busy
         made = pl.read_parquet(output)
         links = pl.read_parquet(output.with_name("out.duplicates.parquet"))
@@ -178,36 +180,52 @@ def show(name: str, result: dict[str, object]) -> None:
         )
 
 
+METHODS = ("okulo", "descriptor", "threshold", "PHash", "DHash")
+
+
+def judged(method: str, truth: Truth, chosen: argparse.Namespace, seed: int) -> dict[str, object]:
+    """What one method found in a planted set."""
+    if method == "okulo":
+        return ours(truth, chosen.model, seed, chosen.plot)
+    if method == "descriptor":
+        return ours(truth, None, seed)
+    if method == "threshold":
+        tune = plant("tune", 1, 1800)
+        cosine = best_threshold(tune, embedded(tune, chosen.model))
+        return plain_threshold(truth, embedded(truth, chosen.model), cosine)
+    return peer(truth, chosen.peers, method)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--model", type=Path, required=True, help="`okulo backbone efficientnet-lite0`")
     parser.add_argument("--peers", default="", help="python of an environment with imagededup")
-    parser.add_argument("--seeds", type=int, nargs="+", default=[101])
+    parser.add_argument("--seeds", type=int, nargs="+", default=[201])
     parser.add_argument("--pictures", type=int, default=2400)
+    parser.add_argument("--methods", nargs="+", default=METHODS, choices=METHODS)
+    parser.add_argument("--plot", type=Path, help="keep the plot of the scores here")
+    parser.add_argument("--prepare", action="store_true", help="plant and embed, and stop")
     chosen = parser.parse_args()
-    results: dict[str, object] = {"grouping": grouping()}
-    print("10 M pairs over 1 M items:", {k: round(v, 2) for k, v in results["grouping"].items()})  # type: ignore[attr-defined]
-    tune = plant("tune", 1, 1800)
-    cosine = best_threshold(tune, embedded(tune, chosen.model))
-    for seed in chosen.seeds:
-        truth = plant("judge", seed, chosen.pictures)
-        vectors = embedded(truth, chosen.model)
-        print(f"seed {seed}: {len(set(truth.picture.tolist())):,} pictures, {len(truth.names):,} files")
-        here = {
-            "okulo dedup": ours(truth, chosen.model, seed),
-            "okulo dedup, descriptor": ours(truth, None, seed),
-            "embedding threshold": plain_threshold(truth, vectors, cosine),
-        }
-        for name in ("PHash", "DHash") if chosen.peers else ():
-            here[f"imagededup {name}"] = peer(truth, chosen.peers, name)
-        for name, result in here.items():
-            show(name, result)
-        results[f"seed {seed}"] = {
-            "pictures": len(set(truth.picture.tolist())),
-            "files": len(truth.names),
-            **here,
-        }
-        write_results("curate-dedup", results)
+    truths = {seed: plant("judge", seed, chosen.pictures) for seed in chosen.seeds}
+    if chosen.prepare:
+        for truth in (plant("tune", 1, 1800), *truths.values()):
+            embedded(truth, chosen.model)
+        return
+    kept = RESULTS / "curate-dedup.json"
+    results = json.loads(kept.read_text()) if kept.exists() else {}
+    results.pop("machine", None)
+    results["grouping"] = grouping()
+    print("10 M pairs over 1 M items:", {k: round(v, 2) for k, v in results["grouping"].items()})
+    for seed, truth in truths.items():
+        distinct = len(set(truth.picture.tolist()))
+        print(f"seed {seed}: {distinct:,} pictures, {len(truth.names):,} files")
+        here = results.setdefault(f"seed {seed}", {"pictures": distinct, "files": len(truth.names)})
+        for method in chosen.methods:
+            if method in ("PHash", "DHash") and not chosen.peers:
+                continue
+            here[method] = judged(method, truth, chosen, seed)
+            show(method, here[method])
+            write_results("curate-dedup", results)
 
 
 if __name__ == "__main__":

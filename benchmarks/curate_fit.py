@@ -17,8 +17,8 @@ from okulo.curate.duplicates.verifier import FITTED, Forest, save_forest
 
 NOT_DISTINCT = Path(__file__).with_name("curate_same.json")
 """Natural pairs that looking at them showed to be one picture (by source names, either order)."""
-FALLING, FREE = ("worst",), ("texture", "overlap", "fewest features")
-TREES, LEAVES = 120, 16
+FALLING, FREE = ("worst", "zoom", "squash", "tilt"), ("texture", "overlap", "fewest features", "cut")
+TREES, LEAVES, RATE = 250, 16, 0.06
 
 
 def monotone() -> list[int]:
@@ -49,7 +49,7 @@ def main() -> None:
     from sklearn.ensemble import HistGradientBoostingClassifier
 
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--seeds", type=int, nargs="+", default=[1, 2])
+    parser.add_argument("--seeds", type=int, nargs="+", default=[1, 2, 3, 4])
     parser.add_argument("--pictures", type=int, default=1800)
     parser.add_argument(
         "--model", type=Path, required=True, help="model file of `okulo backbone efficientnet-lite0`"
@@ -70,6 +70,7 @@ def main() -> None:
     model = HistGradientBoostingClassifier(
         max_iter=TREES,
         max_leaf_nodes=LEAVES,
+        learning_rate=RATE,
         monotonic_cst=monotone(),
         min_samples_leaf=10,
         random_state=0,

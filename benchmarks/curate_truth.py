@@ -6,7 +6,10 @@ Rules of the truth, settled on the tuning part before anything was judged:
   of a wallpaper show a third of it and are left out, being neither.
 - Two pictures whose grey 32 × 32 thumbnails correlate by more than 0.9 in any of the eight flips and turns
   are too alike for a rule to say whether they are one (recoloured buttons, flags in two sizes, arrows to the
-  left and to the right): one of them is left out. The 1,378 generated stars are left out.
+  left and to the right): one of them is left out. The same goes for what is left of them when frames and
+  empty margins are cut off: many drawings were stored twice, at another place of the page or in another size
+  (the first rule did not see those, and told wrongly that they were different pictures). The 1,378 generated
+  stars are left out.
 - Clip-art of one file name in two folders is one drawing stored twice: one of them is left out.
 - All other pictures are distinct, however alike: playing cards, road signs, flags, icons in one frame.
 - A picture belongs to the tuning or the judging part by a hash of its folder and name, never to both.
@@ -23,6 +26,7 @@ import numpy as np
 
 from curate_pictures import CACHE, working_copies
 from okulo.curate.duplicates.copies import KINDS, watermark
+from okulo.curate.duplicates.trim import content_box
 from okulo.io.images import encode_jpeg, encode_png, read_image
 
 ALIKE = 0.9
@@ -56,7 +60,7 @@ def _wallpaper(path: Path) -> str:
 
 def distinct_pictures(cache: Path = CACHE) -> list[list[Path]]:
     """Working copies by picture: mostly one file each, a wallpaper and its preview two."""
-    listed = cache.parent / "distinct.json"
+    listed = cache.parent / "distinct-2.json"
     if not listed.exists():
         paths = [p for p in working_copies(cache) if not p.name.startswith("shapes__stars")]
         paths = [p for p in paths if not _portrait_version(p)]
@@ -73,20 +77,18 @@ def _portrait_version(path: Path) -> bool:
 
 def _unlike(paths: list[Path]) -> list[list[Path]]:
     with ThreadPoolExecutor(2) as pool:
-        thumbs = np.stack(list(pool.map(_thumb, paths)))
+        thumbs = np.stack(list(pool.map(_thumbs, paths)))
     kept: list[list[Path]] = []
     stems: set[str] = set()
-    vectors = np.zeros((0, 32 * 32), np.float32)
-    for path, thumb in zip(paths, thumbs):
-        square = thumb.reshape(32, 32)
-        ways = [np.rot90(each, k).ravel() for each in (square, square[:, ::-1]) for k in range(4)]
-        near = (vectors @ np.stack(ways).T).max(axis=1) > ALIKE
+    vectors = np.zeros((2, 0, 32 * 32), np.float32)
+    for path, both in zip(paths, thumbs):
+        near = np.logical_or(*(_likeness(seen, thumb) > ALIKE for seen, thumb in zip(vectors, both)))
         if not near.any():
             if path.parent.name == "clipart" and path.name.split("__")[-1] in stems:
                 continue
             stems.add(path.name.split("__")[-1])
             kept.append([path])
-            vectors = np.concatenate([vectors, thumb[None]])
+            vectors = np.concatenate([vectors, both[:, None]], axis=1)
         elif near.sum() == 1 and _preview(kept[int(near.argmax())], path):
             kept[int(near.argmax())].append(path)
     return kept
@@ -99,8 +101,22 @@ def _preview(first: list[Path], path: Path) -> bool:
     return alike and path.parent.name == "plasma" and ("dark" in one.name) == ("dark" in path.name)
 
 
-def _thumb(path: Path) -> np.ndarray:
-    grey = cv2.cvtColor(read_image(path), cv2.COLOR_RGB2GRAY)
+def _likeness(seen: np.ndarray, thumb: np.ndarray) -> np.ndarray:
+    """Best correlation with each of those seen, over the eight flips and turns."""
+    square = thumb.reshape(32, 32)
+    ways = [np.rot90(each, k).ravel() for each in (square, square[:, ::-1]) for k in range(4)]
+    return (seen @ np.stack(ways).T).max(axis=1)
+
+
+def _thumbs(path: Path) -> np.ndarray:
+    """Two of them: of all of the picture, and of what is left without frames and margins."""
+    image = read_image(path)
+    left, top, right, bottom = content_box(image)
+    return np.stack([_thumb(image), _thumb(np.ascontiguousarray(image[top:bottom, left:right]))])
+
+
+def _thumb(image: np.ndarray) -> np.ndarray:
+    grey = cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)
     thumb = cv2.resize(grey, (32, 32), interpolation=cv2.INTER_AREA).astype(np.float32).ravel()
     thumb -= thumb.mean()
     return thumb / max(1e-6, float(np.linalg.norm(thumb)))
@@ -108,7 +124,7 @@ def _thumb(path: Path) -> np.ndarray:
 
 def plant(part: str, seed: int, pictures: int) -> Truth:
     """Write (once) the pictures of a part with seeded copies of every kind, and tell the truth about them."""
-    folder = CACHE.parent / f"planted-{part}-{seed}-{pictures}"
+    folder = CACHE.parent / f"planted-2-{part}-{seed}-{pictures}"
     said = folder / "truth.json"
     if not said.exists():
         folder.mkdir(parents=True, exist_ok=True)

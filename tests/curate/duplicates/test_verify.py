@@ -45,10 +45,12 @@ def test_a_sketch_comes_back_from_disk(tmp_path: Path) -> None:
     seen = sketch(drawings()[1])
     store.put(2, seen)
     back = store.get(2)
-    assert (back.small == seen.small).all()
+    assert (back.whole.small == seen.whole.small).all()
+    assert (back.focus.small == seen.focus.small).all()
+    assert (back.size, back.box) == (seen.size, seen.box)
     assert (back.at == seen.at).all()
     assert np.abs(back.features - seen.features).max() <= 0.5 / 255 + 1e-6
-    assert np.abs(back.thumb - seen.thumb).max() < 1e-3
+    assert np.abs(back.focus.thumb - seen.focus.thumb).max() < 1e-3
     assert (back.sharpness, back.pixels) == (pytest.approx(seen.sharpness), seen.pixels)
 
 

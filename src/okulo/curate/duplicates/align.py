@@ -4,14 +4,14 @@ import cv2
 import numpy as np
 from jaxtyping import Float32, Float64, Int64
 
-from okulo.curate.duplicates.sketch import THUMB_PX, Sketch
+from okulo.curate.duplicates.sketch import THUMB_PX, Sketch, View
 
 RATIO = 0.9
 """A match is kept when its distance is at most this share of the second best's (Lowe 2004 says 0.8)."""
 FEW = 4
 """Fewer matches than this fix no alignment."""
-REACH_PX = 3.0
-"""A match agrees with an alignment when it is this near, in pixels of the small copy."""
+REACH_PX = 4.0
+"""A match agrees with an alignment when it is this near, in pixels of the focused copy."""
 
 UPRIGHT = (0, 1, 2, 3)
 MIRRORED = (4, 5, 6, 7)
@@ -31,12 +31,47 @@ def _flip_order() -> Int64[np.ndarray, "8 t"]:
 FLIPS = _flip_order()
 
 
-def best_flip(a: Sketch, b: Sketch, mirrored: bool) -> tuple[int, float]:
+def best_flip(a: View, b: View, mirrored: bool) -> tuple[int, float]:
     """Say which flip of `a` looks most like `b` as a thumbnail, and the correlation (-1 to 1)."""
     ways = flips(mirrored)
     said = a.thumb[FLIPS[list(ways)]] @ b.thumb
     best = int(said.argmax())
     return ways[best], float(said[best])
+
+
+TILTS_DEG = (-13.0, -7.0, 7.0, 13.0)
+
+
+def _tilt_order() -> Int64[np.ndarray, "k t"]:
+    """Where each value of the thumbnail comes from when it is turned by each of `TILTS_DEG`."""
+    middle = (THUMB_PX - 1) / 2
+    y, x = np.indices((THUMB_PX, THUMB_PX)) - middle
+    ways = []
+    for angle in np.radians(TILTS_DEG):
+        cos, sin = np.cos(angle), np.sin(angle)
+        across, down = cos * x + sin * y + middle, -sin * x + cos * y + middle
+        column, row = (np.rint(each).clip(0, THUMB_PX - 1).astype(np.int64) for each in (across, down))
+        ways.append((row * THUMB_PX + column).ravel())
+    return np.stack(ways)
+
+
+TILTED = _tilt_order()
+
+
+def best_tilt(
+    a: View, b: View, way: int, flat: Float64[np.ndarray, "2 3"], likeness: float
+) -> Float64[np.ndarray, "2 3"]:
+    """Where to start sliding: the flip, turned a little where the thumbnails then look more alike."""
+    said = a.thumb[FLIPS[way]][TILTED] @ b.thumb
+    best = int(said.argmax())
+    if said[best] <= likeness:
+        return flat
+    height, width = b.small.shape[:2]
+    angle = np.radians(TILTS_DEG[best])
+    cos, sin = np.cos(angle), np.sin(angle)
+    turn = np.array([[cos, -sin * width / height], [sin * height / width, cos]])
+    middle = np.array([(width - 1) / 2, (height - 1) / 2])
+    return np.column_stack([turn @ flat[:, :2], turn @ (flat[:, 2] - middle) + middle])
 
 
 def flip_matrix(way: int, a: tuple[int, int], b: tuple[int, int]) -> Float64[np.ndarray, "2 3"]:
@@ -88,7 +123,7 @@ def align(a: Sketch, b: Sketch, mirrored: bool) -> tuple[Float64[np.ndarray, "2 
     """
     found = _fit(a.at, b.at, match(a.features, b.features))
     if mirrored and (found is None or found[1] < 20):
-        across = a.small.shape[1] - 1
+        across = a.focus.small.shape[1] - 1
         flipped = a.at * np.array([-1, 1], np.float32) + np.array([across, 0], np.float32)
         other = _fit(flipped, b.at, match(a.features[:, MIRRORED_BINS], b.features))
         if other is not None and (found is None or other[1] > found[1]):
@@ -120,7 +155,7 @@ def _fit(
 
 
 def refine(
-    a: Sketch, b: Sketch, matrix: Float64[np.ndarray, "2 3"], steps: int = 30
+    a: View, b: View, matrix: Float64[np.ndarray, "2 3"], steps: int = 30
 ) -> Float64[np.ndarray, "2 3"] | None:
     """Slide, turn and stretch `a` on `b` from a first guess until they correlate best; None where it fails.
 
@@ -145,7 +180,7 @@ def refine(
 LITTLE_PX = 40
 
 
-def _little(seen: Sketch) -> tuple[np.ndarray, float]:
+def _little(seen: View) -> tuple[np.ndarray, float]:
     height, width = seen.small.shape[:2]
     scale = LITTLE_PX / max(height, width)
     size = (max(8, round(width * scale)), max(8, round(height * scale)))

@@ -7,49 +7,80 @@ import cv2
 import numpy as np
 from jaxtyping import Float32, UInt8
 
+from okulo.curate.duplicates.trim import content_box
+
 FEATURE_PX = 192
 """Longer side of the picture local features are found on; a smaller picture is enlarged to it."""
 SMALL_PX = 96
-"""Longer side of the small copy that aligned pictures are compared on."""
+"""Longer side of the small copy of the whole picture."""
+FOCUS_PX = 128
+"""Longer side of the copy of what is left when frames and empty margins are cut off."""
 THUMB_PX = 24
 FEATURES = 160
 
 
 @dataclass(frozen=True)
-class Sketch:
-    """A picture, remembered in about 50 kB."""
+class View:
+    """What a picture or the part of it where something is to be seen looks like."""
 
     small: UInt8[np.ndarray, "h w 3"]
-    """Copy with its longer side at 96 pixels."""
+    """Small copy."""
     thumb: Float32[np.ndarray, " t"]
     """Grey thumbnail of 24 × 24, mean 0 and length 1 (all 0 for a flat picture), row by row."""
+
+
+@dataclass(frozen=True)
+class Sketch:
+    """A picture, remembered in about 100 kB."""
+
+    whole: View
+    """All of it, the longer side of the copy at 96 pixels."""
+    focus: View
+    """Without frames and empty margins, at 128 pixels."""
     at: Float32[np.ndarray, "f 2"]
-    """Where the local features are (x, y), in pixels of the small copy."""
+    """Where the local features are (x, y), in pixels of the focused copy."""
     features: Float32[np.ndarray, "f 128"]
     """RootSIFT of each (length 1), so that a product is a similarity."""
+    size: tuple[float, float]
+    """Width and height of the picture, pixels."""
+    box: tuple[float, float, float, float]
+    """Where the focus lies in it: left, top, right, bottom, pixels."""
     sharpness: float
     """Variance of the Laplacian of the feature-sized grey picture (grey levels squared)."""
     pixels: str
     """Hash of size and pixels: equal only for pictures that are equal as seen."""
+
+    @property
+    def cut(self) -> float:
+        """Share of the picture that is frame and margin."""
+        left, top, right, bottom = self.box
+        return 1 - (right - left) * (bottom - top) / (self.size[0] * self.size[1])
 
 
 def sketch(image: UInt8[np.ndarray, "h w 3"]) -> Sketch:
     """Look at a picture once, so that it can be compared many times.
 
     >>> seen = sketch(np.random.default_rng(0).integers(0, 256, (60, 80, 3), dtype=np.uint8))
-    >>> seen.small.shape, seen.features.shape[1]
-    ((72, 96, 3), 128)
+    >>> seen.whole.small.shape, seen.focus.small.shape, seen.features.shape[1]
+    ((72, 96, 3), (96, 128, 3), 128)
     """
-    medium = _scaled(image, FEATURE_PX)
-    grey = cv2.cvtColor(medium, cv2.COLOR_RGB2GRAY)
-    small = _scaled(medium, SMALL_PX)
-    at, features = _local_features(grey)
-    ratio = np.array([small.shape[1] / medium.shape[1], small.shape[0] / medium.shape[0]], np.float32)
+    whole = _scaled(image, FEATURE_PX)
+    grey = cv2.cvtColor(whole, cv2.COLOR_RGB2GRAY)
+    height, width = image.shape[:2]
+    left, top, right, bottom = content_box(image)
+    cut = (right - left, bottom - top) != (width, height)
+    focus = _scaled(image[top:bottom, left:right], FEATURE_PX) if cut else whole
+    focused = cv2.cvtColor(focus, cv2.COLOR_RGB2GRAY) if cut else grey
+    small = _scaled(focus, FOCUS_PX)
+    at, features = _local_features(focused)
+    ratio = np.array([small.shape[1] / focus.shape[1], small.shape[0] / focus.shape[0]], np.float32)
     return Sketch(
-        small,
-        _thumbnail(grey),
+        View(_scaled(whole, SMALL_PX), _thumbnail(grey)),
+        View(small, _thumbnail(focused)),
         (at + 0.5) * ratio - 0.5,
         features,
+        (float(width), float(height)),
+        (float(left), float(top), float(right), float(bottom)),
         float(cv2.Laplacian(grey, cv2.CV_32F).var()),
         pixel_hash(image),
     )
