@@ -1,0 +1,239 @@
+"""Search beside FAISS called directly, what approximate indexes buy, re-ranking, and a photo among a million.
+
+python benchmarks/search.py flat        # exact: 1,000 queries over 100,000 × 512, beside FAISS's flat index
+python benchmarks/search.py approximate # HNSW and IVF-PQ over the same
+python benchmarks/search.py rerank      # 5,000 gallery items and 500 queries, beside the published procedure
+python benchmarks/search.py rerank-100k # 100,000 items: time and memory
+python benchmarks/search.py million     # cost curve 10k → 1M, and a photo in → page answer at 1M
+
+Vectors are 60 to a cluster, as near each other as pictures of one thing are. Each part writes
+`benchmarks/results/search-<part>.json`.
+"""
+
+import argparse
+import resource
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+
+from machine import write_results
+from okulo.search import index as indexes
+from okulo.search.engines import build
+from okulo.search.exact import nearest, unit
+from okulo.search.manifest import Manifest
+from okulo.search.rerank import best, distances
+from okulo.search.settings import choose, settle
+
+D = 512
+
+
+def made(n: int, d: int = D, seed: int = 0, noise: float = 0.9) -> np.ndarray:
+    """Vectors of length 1, 60 to a cluster."""
+    rng = np.random.default_rng(seed)
+    middle = np.random.default_rng(7).normal(size=(max(1, 100_000 // 60), d)).astype(np.float32)
+    out = np.empty((n, d), np.float32)
+    for start in range(0, n, 50_000):
+        end = min(n, start + 50_000)
+        part = middle[rng.integers(0, len(middle), end - start)]
+        out[start:end] = part + noise * rng.standard_normal((end - start, d), np.float32)
+        out[start:end] /= np.linalg.norm(out[start:end], axis=1, keepdims=True)
+    return out
+
+
+def timed(call: Callable[[], object], rounds: int) -> list[float]:
+    seconds = []
+    for _ in range(rounds):
+        start = time.perf_counter()
+        call()
+        seconds.append(time.perf_counter() - start)
+    return seconds
+
+
+def recall(found: np.ndarray, truth: np.ndarray) -> float:
+    return float((found[:, :, None] == truth[:, None, :]).any(axis=1).mean())
+
+
+def memory_gb() -> float:
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6
+
+
+def make_index(folder: Path, kind: str, base: np.ndarray) -> indexes.Index:
+    said = Manifest(settings=settle(kind, len(base), D), length=D, model="made")
+    names = pl.Series("path", np.arange(len(base))).cast(pl.String) + ".png"
+    items = pl.DataFrame({"id": names, "path": names, "split": ["train", "test"] * (len(base) // 2)})
+    return indexes.create(folder / f"{kind}.index", said, items, base)
+
+
+def flat() -> dict[str, object]:
+    import faiss
+
+    base, queries = made(100_000), made(1000, seed=1)
+    direct = faiss.IndexFlatIP(D)
+    direct.add(base)
+    with tempfile.TemporaryDirectory() as folder:
+        make_index(Path(folder), "flat", base)
+        ours = indexes.open_index(Path(folder) / "flat.index")
+        assert np.array_equal(ours.nearest(queries, 10).row, direct.search(queries, 10)[1])
+        allowed = ours.allowed("split = 'test'")
+        rounds: dict[str, list[float]] = {"FAISS flat": [], "okulo": [], "okulo, half allowed": [], "one": []}
+        for _ in range(7):
+            rounds["FAISS flat"] += timed(lambda: direct.search(queries, 10), 1)
+            rounds["okulo"] += timed(lambda: ours.nearest(queries, 10), 1)
+            rounds["okulo, half allowed"] += timed(lambda: ours.nearest(queries, 10, allowed), 1)
+            rounds["one"] += timed(lambda: ours.nearest(queries[:1], 10), 1)
+    median = {name: float(np.median(each)) for name, each in rounds.items()}
+    return {"seconds": median, "ratio": median["okulo"] / median["FAISS flat"]}
+
+
+def approximate() -> dict[str, object]:
+    base, queries = made(100_000), made(1000, seed=1)
+    exact = float(np.median(timed(lambda: nearest(queries, base, 10), 3)))
+    one = float(np.median([t for q in queries[:50] for t in timed(lambda: nearest(q[None], base, 10), 1)]))  # noqa: B023
+    truth = nearest(queries, base, 10).row
+    rows = []
+    for kind in ("hnsw", "ivfpq"):
+        wall, cpu = time.perf_counter(), time.process_time()
+        engine = build(base, settle(kind, len(base), D))
+        wall, cpu = time.perf_counter() - wall, time.process_time() - cpu
+        engine.search(queries[:10], 10)
+        batch = float(np.median(timed(lambda: engine.search(queries, 10), 3)))  # noqa: B023
+        single = [timed(lambda: engine.search(q[None], 10), 1)[0] for q in queries[:200]]  # noqa: B023
+        each = float(np.median(single))
+        rows.append({
+            "kind": kind, "recall@10": recall(engine.search(queries, 10).row, truth), "build_s": wall,
+            "build_cpu_s": cpu, "1000 queries, s": batch, "times exact": exact / batch,
+            "one query, ms": 1e3 * each, "pays after queries in batches": wall / (exact - batch) * 1000,
+            "pays after single queries": wall / (one - each),
+            "bytes a row": engine.memory / len(base),
+        })  # fmt: skip
+        print(rows[-1])
+    return {"exact, 1000 queries, s": exact, "exact, one query, ms": 1e3 * one, "rows": rows}
+
+
+def rerank() -> dict[str, object]:
+    sys.path.insert(0, str(Path(__file__).parents[1] / "tests" / "search"))
+    from dense_rerank import dense_rerank
+
+    every = made(5500)
+    distances(every[:50], every[50:300])  # compiles
+    seconds = timed(lambda: distances(every[:500], every[500:]), 5)
+    ours = distances(every[:500], every[500:])
+    start = time.perf_counter()
+    squared = np.maximum(2 - 2 * (every @ every.T), 0)
+    published = dense_rerank(np.sqrt(squared.astype(np.float64)), 500)
+    dense = time.perf_counter() - start
+    apart = float(np.abs(published - ours).max())
+    median = float(np.median(seconds))
+    return {"dense_s": dense, "sparse_s": median, "times": dense / median, "largest difference": apart}
+
+
+def rerank_large(n: int = 100_000, queries: int = 1000) -> dict[str, object]:
+    every = made(n + queries)
+    distances(every[:50], every[50:300])
+    before = memory_gb()
+    start = time.perf_counter()
+    found = best(every[:queries], every[queries:], 50)
+    seconds = time.perf_counter() - start
+    assert (found.row >= 0).all()
+    return {"items": n, "queries": queries, "seconds": seconds, "gb_before": before, "gb_peak": memory_gb()}
+
+
+def million(sizes: tuple[int, ...] = (10_000, 100_000, 1_000_000)) -> dict[str, object]:
+    from okulo.cli.see import see
+    from okulo.io.images import encode_jpeg
+
+    rows = []
+    queries = made(200, seed=1)
+    for n in sizes:
+        base = made(n)
+        truth = nearest(queries, base, 10).row
+        auto = choose(n, D, 4.0).kind
+        for kind in ("flat", "ivfpq") if n > 100_000 else ("flat", "hnsw", "ivfpq"):
+            with tempfile.TemporaryDirectory(dir="/var/tmp") as folder:
+                start = time.perf_counter()
+                make_index(Path(folder), kind, base)
+                built = time.perf_counter() - start
+                start = time.perf_counter()
+                index = indexes.open_index(Path(folder) / f"{kind}.index")
+                opened = time.perf_counter() - start
+                few = queries[: 20 if kind == "flat" else 200]
+                index.nearest(few[:5], 40)
+                single = [timed(lambda: index.nearest(q[None], 40), 1)[0] for q in few]  # noqa: B023
+                size = sum(f.stat().st_size for f in (Path(folder) / f"{kind}.index").iterdir())
+                rows.append({
+                    "items": n, "kind": kind, "chosen by auto": kind == auto, "build_s": built,
+                    "open_s": opened, "query_ms": 1e3 * float(np.median(single)),
+                    "p95_ms": 1e3 * float(np.quantile(single, 0.95)),
+                    "recall@10": recall(index.nearest(few, 10).row, truth[: len(few)]),
+                    "memory_bytes": index.memory, "disk_bytes": size,
+                })  # fmt: skip
+                print(rows[-1])
+                if n == sizes[-1] and kind == "ivfpq":
+                    answered = _photo(index, see, encode_jpeg)
+        del base
+    return {"curve": rows, "photo_in_answer_out_ms": answered, "gb_peak": memory_gb()}
+
+
+def _photo(
+    index: indexes.Index, see: Callable[..., object], encode: Callable[..., bytes]
+) -> dict[str, float]:
+    """From a posted photo to the JSON answer: decode, the network (Lite0 at 224 px), search, items."""
+    import base64
+    import json
+    from dataclasses import replace as changed
+
+    from okulo.web.search.site import Site
+    from okulo.web.thumbnails import Thumbnails
+
+    seeing = see(MODEL, "none")
+    turn = np.linalg.qr(np.random.default_rng(0).normal(size=(seeing.length, D)))[0].astype(np.float32)  # type: ignore[attr-defined]
+    seen = changed(
+        seeing, name="made", length=D, predict=lambda images: unit("x", seeing.predict(images) @ turn)  # type: ignore[attr-defined, type-var]
+    )  # fmt: skip
+    thumbnails = Thumbnails(index.root, index.root / "cache", max_bytes=1 << 20)
+    site = Site(index.folder, seen, thumbnails)  # type: ignore[arg-type]
+    rng = np.random.default_rng(0)
+    times = []
+    for _ in range(30):
+        slope = np.linspace(0, 255, 640 * 480 * 3).reshape(480, 640, 3)
+        image = (slope * rng.uniform(0.3, 1) + rng.integers(0, 40, slope.shape)).clip(0, 255).astype(np.uint8)
+        body = json.dumps(
+            {"picture": base64.b64encode(encode(image)).decode(), "k": 40, "where": "split = 'test'"}
+        )
+        start = time.perf_counter()
+        json.dumps(site.search(json.loads(body)))
+        times.append(1e3 * (time.perf_counter() - start))
+    return {"median": float(np.median(times[5:])), "p95": float(np.quantile(times[5:], 0.95))}
+
+
+MODEL = "/tmp/lite0.okulo.onnx"
+PARTS: dict[str, Callable[[], dict[str, object]]] = {
+    "flat": flat,
+    "approximate": approximate,
+    "rerank": rerank,
+    "rerank-100k": rerank_large,
+    "million": million,
+}
+
+
+def main() -> None:
+    global MODEL
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("part", choices=PARTS)
+    parser.add_argument(
+        "--model", default=MODEL, help="okulo backbone efficientnet-lite0 -o lite0.okulo.onnx"
+    )
+    chosen = parser.parse_args()
+    MODEL = chosen.model
+    said = PARTS[chosen.part]()
+    print(said)
+    write_results(f"search-{chosen.part}", said)
+
+
+if __name__ == "__main__":
+    main()
