@@ -58,6 +58,8 @@ def test_bad_input_is_one_clear_line_and_exit_code_2(verb: str, tmp_path: Path) 
         "serve": [f"{missing}.onnx", "--port", "0"],
         "work": [f"{missing}.onnx", "--jobs", f"{missing}.db"],
         "mesh": ["denoise", f"{missing}.ply", "-o", f"{missing}2.ply"],
+        "track": [f"{missing}.parquet", "-o", f"{missing}2.parquet"],
+        "speed": [f"{missing}.mp4", "--calibration", f"{missing}.json", "--model", f"{missing}.onnx"],
         "deploy": ["k8s", missing, "--model", f"{missing}.onnx"],
         "series": ["features", missing],
     }[verb]

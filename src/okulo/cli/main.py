@@ -37,6 +37,7 @@ VERBS = {
     "deploy": "Write what Kubernetes needs to run the service, its stages scaled apart.",
     "series": "From a million short sensor recordings to named groups of faults.",
     "mesh": "Take the noise out of triangle meshes and keep their edges.",
+    "track": "Give every detection of a video the number of the object it shows.",
     "speed": "Measure the speed of every vehicle of a fixed camera's video.",
 }
 """Each verb lives in `okulo.cli.<verb>` and is imported when it is called, so that `okulo --help` is fast."""
