@@ -148,7 +148,7 @@ def learn_noise(ground: Ground, *, vehicles: int = 40, least_rows: int = 8, star
 
     def unlikely(logs: Float64[np.ndarray, "4"]) -> float:
         said = np.append(np.exp(np.clip(logs, LOW, HIGH)), start.pull_s)
-        prior = ((logs - np.log(TYPICAL)) ** 2 / 2 / 3.0**2).sum()  # weak: says only which order is usual
+        prior = (((logs - np.log(TYPICAL)) / USUAL) ** 2 / 2).sum()
         return float(prior - kernels.likelihood(starts, times, places, units, said, GATE, FASTEST_MPS))
 
     begin = np.log([start.white, max(start.drift, 1e-3), start.drift_s, start.pull_mps2])
@@ -164,5 +164,8 @@ def learn_noise(ground: Ground, *, vehicles: int = 40, least_rows: int = 8, star
 
 
 TYPICAL = (0.02, 0.01, 0.7, 0.7)
-LOW, HIGH = np.log([1e-3, 1e-4, 0.1, 2e-3]), np.log([0.3, 0.3, 5.0, 8.0])
+USUAL = (2.0, 2.0, 0.35, 3.0)
+"""What is usual of white, drift, drift_s, pull_mps2, and how far (in logarithms) they lie from it. A drift
+that lasts as long as the drive cannot be told from driving faster, so it may last a second at most."""
+LOW, HIGH = np.log([1e-3, 1e-4, 0.1, 2e-3]), np.log([0.3, 0.3, 1.0, 8.0])
 """Bounds of white, drift, drift_s, pull_mps2."""

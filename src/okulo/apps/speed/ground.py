@@ -88,8 +88,9 @@ def cut_reversals(tracks: Tracks, calibration: Calibration) -> Tracks:
     ground = stand(tracks, calibration)
     number, free = tracks.track.copy(), int(tracks.track.max(initial=0)) + 1
     for a, b in zip(ground.starts[:-1], ground.starts[1:]):
-        for k in a + 1 + np.flatnonzero(np.diff(ground.time_s[a:b]) > GAP_S):
-            before, after = _way(ground, max(a, k - NEAR), k), _way(ground, k, min(b, k + NEAR))
+        for k in (a + 1 + np.flatnonzero(np.diff(ground.time_s[a:b]) > GAP_S)).tolist():
+            before = _way(ground, max(int(a), k - NEAR), k)
+            after = _way(ground, k, min(int(b), k + NEAR))
             if before @ after < 0 and min(np.linalg.norm(before), np.linalg.norm(after)) > 1.0:
                 behind = (tracks.track == ground.track[k]) & (tracks.time_s >= ground.time_s[k])
                 number[behind] = free

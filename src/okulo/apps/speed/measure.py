@@ -13,7 +13,7 @@ from jaxtyping import Float64
 
 from okulo.algo.track import Following, track
 from okulo.apps.speed.calibration import Calibration, load
-from okulo.apps.speed.detections import ask, read_detections
+from okulo.apps.speed.detections import ask
 from okulo.apps.speed.estimate import NINETY, Means, Noise, Speeds, estimate, learn_noise
 from okulo.apps.speed.ground import Ground, cut_reversals, stand
 from okulo.apps.speed.params import UNITS, SpeedParams, SpeedReport
@@ -22,6 +22,7 @@ from okulo.core.errors import BadInput
 from okulo.core.nouns import Detections, Tracks
 from okulo.core.protocols import Answer, Image, Predictor, Progress, silent
 from okulo.core.report import to_json
+from okulo.io.detections import read_detections
 from okulo.io.files import write_json
 from okulo.io.tables import write_parquet
 from okulo.io.video import Video, open_video
@@ -70,11 +71,10 @@ def run(
     tracks = cut_reversals(tracks, calibration)
     made = measure(tracks, calibration, every=params.every, average=params.average)
     good = np.flatnonzero((made.way_m >= params.least_m) & ~np.isnan(made.means.speed))
-    names = _names(params, found)
     files = [
         params.output / name for name in ("vehicles.parquet", "speeds.parquet", "speeds.png", "report.json")
     ]
-    vehicles = vehicle_table(made, tracks, good, params, names, begins)
+    vehicles = vehicle_table(made, tracks, good, params, found.classes, begins)
     write_parquet(vehicles, files[0])
     write_parquet(row_table(made, tracks, good, params.unit), files[1])
     from okulo.apps.speed.plot import draw_speeds
@@ -100,7 +100,9 @@ def _follow(
         video = stack.enter_context(open_video(params.video, fps=params.fps))
         found = _Found()
         if params.detections is not None:
-            frames: Iterable[tuple[float, Detections]] = read_detections(params.detections, params.labels)
+            seen = read_detections(params.detections, params.labels)
+            frames: Iterable[tuple[float, Detections]] = seen.frames
+            found.classes = seen.names
             found.frames = video.count
         elif params.model is not None and detector is not None:
             predictor, found.classes = detector(params.model)
@@ -127,10 +129,6 @@ class _Found:
         for time_s, found in frames:
             self.detections += len(found)
             yield time_s, found
-
-
-def _names(params: SpeedParams, found: _Found) -> Sequence[str]:
-    return found.classes if params.model is not None and params.detections is None else ()
 
 
 def _when(said: str) -> datetime | None:

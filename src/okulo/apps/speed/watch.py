@@ -1,7 +1,8 @@
 """Is the camera still where it was? Speeds by hour of day, and the picture itself, against their history.
 
-A camera that tilts makes all speeds a few percent larger or smaller, day and night; a jam makes them much smaller for
-an hour or two, with the vehicles standing close. A camera that pans changes no speed: the picture shows it (`shift`).
+A camera that tilts makes all speeds a few percent larger or smaller, day and night; a jam makes them much
+smaller for an hour or two, with the vehicles standing close. A camera that pans changes no speed: the
+picture shows it (`shift`).
 """
 
 from dataclasses import dataclass, field
@@ -17,8 +18,12 @@ DAYS = 14
 SLACK, ALARM, CLIP = 0.5, 15.0, 4.0
 """Of the cumulative sum: k, h, and where a single hour's departure is cut off (all in its own noise)."""
 JAM = 0.7
-"""Vehicles slower than this share of what is usual are in a jam: no tilt that leaves the road in view does that."""
+"""Slower than this share of what is usual is a jam: no tilt does that and leaves the road in view."""
+LATEST = 5
+"""Hours that say by how much: the first ones of a departure may have been before it."""
 LEAST_DAYS = 5
+WIDER = 1.5
+"""The hours of one day are odd together (weather, a holiday): noise is taken so many times as large."""
 FLOOR = 0.004
 """Speeds are never more usual than to this share."""
 
@@ -41,8 +46,9 @@ class Alarm:
 class Watch:
     """Hears the median speed of each hour and says when it departs; memory holds the last days only.
 
-    Median and spread of the same hour on earlier days say what is usual. The departure, in that noise and clipped, is
-    summed up both ways (CUSUM, Page 1954): a small one that stays is found within a day, a single odd hour is not.
+    Median and spread of the same hour on earlier days say what is usual. The departure, in that noise and
+    clipped, is summed up both ways (CUSUM, Page 1954): a small one that stays is found within a day, a single
+    odd hour is not.
     """
 
     days: int = DAYS
@@ -64,7 +70,9 @@ class Watch:
         An alarm tells of a departure once, then the sums begin anew.
         """
         if self._last is not None and at <= self._last:
-            raise BadInput("at", wanted=f"an hour after {self._last}", got=at, hint="the clock went backwards")
+            raise BadInput(
+                "at", wanted=f"an hour after {self._last}", got=at, hint="the clock went backwards"
+            )
         if not (np.isfinite(speed) and speed >= 0):
             raise BadInput("speed", wanted="a number ≥ 0", got=speed)
         self._last = at
@@ -93,7 +101,9 @@ class Watch:
         self._jam_hours += 1
         if self._jam_hours != 1:
             return None
-        evidence = f"{vehicles} vehicles at {ratio:.0%} of the usual speed; a camera's tilt changes a few percent"
+        evidence = (
+            f"{vehicles} vehicles at {ratio:.0%} of the usual speed; a camera's tilt changes a few percent"
+        )
         return Alarm(at, "traffic jam?", ratio, at, evidence)
 
     def _sum_up(self, at: datetime, z: float, ratio: float) -> Alarm | None:
@@ -108,13 +118,13 @@ class Watch:
             return None
         since = self._begun[0] if up >= down else self._begun[1]
         assert since is not None
-        recent = [r for t, r in self._ratios if t >= since]
+        recent = [r for t, r in self._ratios if t >= since][-LATEST:]
         self._up = self._down = 0.0
         self._begun = (None, None)
         middle = float(np.median(recent))
         alike = 1.4826 * float(np.median(np.abs(np.array(recent) - middle)))
         evidence = (
-            f"{len(recent)} hours at {middle - 1:+.1%} of the usual speed, alike to ±{alike:.1%}, at all hours of day"
+            f"the last {len(recent)} hours lie {middle - 1:+.1%} off the usual speed, alike to ±{alike:.1%}"
         )
         return Alarm(at, "camera moved?", middle, since, evidence)
 
@@ -125,12 +135,10 @@ def _usual(past: list[float], pooled: float) -> tuple[float, float]:
     usual = float(np.median(values))
     own = 1.4826 * float(np.median(np.abs(values / usual - 1)))
     few = 1.0 + 1.57 / len(values)  # the median itself is uncertain
-    return usual, max(float(np.sqrt((own**2 + 2 * pooled**2) / 3)), FLOOR) * float(np.sqrt(few))
+    return usual, WIDER * max(float(np.sqrt((own**2 + 2 * pooled**2) / 3)), FLOOR) * float(np.sqrt(few))
 
 
-def hourly(
-    at: list[datetime], speed: Float64[np.ndarray, " n"]
-) -> list[tuple[datetime, float, int]]:
+def hourly(at: list[datetime], speed: Float64[np.ndarray, " n"]) -> list[tuple[datetime, float, int]]:
     """Median speed and number of vehicles of each hour that had any.
 
     >>> hourly([datetime(2026, 5, 1, 7, 10), datetime(2026, 5, 1, 7, 50)], np.array([40.0, 50.0]))
@@ -144,9 +152,9 @@ def hourly(
 
 def simulate_hours(
     days: int, rng: np.random.Generator, *, moved_at: int | None = None, factor: float = 1.0,
-    jams: tuple[int, ...] = (), begin: datetime = datetime(2026, 5, 1),  # noqa: B008
+    jams: tuple[int, ...] = (), begin: datetime = datetime(2026, 5, 1),
 ) -> list[tuple[datetime, float, int]]:  # fmt: skip
-    """Median speeds of each hour of many days: a daily rhythm, days that differ, noise, few vehicles at night.
+    """Median speeds hour by hour: a daily rhythm, days that differ, noise, few vehicles at night.
 
     Args:
         moved_at: hour from which on speeds are `factor` times what they are.

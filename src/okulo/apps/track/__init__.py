@@ -1,0 +1,1 @@
+"""Follow what was detected in a video."""
