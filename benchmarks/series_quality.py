@@ -135,6 +135,7 @@ def shape_based(root: Path, truth: np.ndarray, peers: str, folder: Path) -> dict
     """DTW and shape-based clustering on a sample in which every family has 60 recordings."""
     from benchmarks.series_steps import ask_peer
 
+    ours(root, truth)
     rng = np.random.default_rng(0)
     normal = rng.choice(np.flatnonzero(truth == 0), 500, replace=False)
     rows = np.concatenate(

@@ -267,8 +267,10 @@ def _begin(store: Store, said: dict[str, Any], *, replace: bool) -> dict[str, in
         return {}
     held = read_json(store.manifest)
     if replace:
-        for path in [*store.parts(), *store.root.glob("*.parquet"), store.manifest]:
-            path.unlink()
+        derived = [store.root / f"{name}.json" for name in ("clean", "groups", "names", "classifier")]
+        tables = [*store.root.glob("*.parquet"), *(store.root / "watched").glob("*.parquet")]
+        for path in [*store.parts(), *tables, *derived, store.manifest]:
+            path.unlink(missing_ok=True)
         return {}
     if held.get("complete"):
         raise BadInput(str(store.root), "holds a complete import", hint="--replace begins anew")

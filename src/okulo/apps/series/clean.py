@@ -108,7 +108,8 @@ class Rules:
     @classmethod
     def from_json(cls, said: dict[str, Any]) -> "Rules":
         """Read what `clean.json` holds."""
-        known = {name: np.inf if value is None else value for name, value in said.items()}
+        endless = {"ceiling": np.inf, "floor": -np.inf, "dip": -np.inf}  # JSON has no infinity
+        known = {name: endless[name] if value is None else value for name, value in said.items()}
         known["limit"] = tuple(said["limit"])
         return cls(**known)
 
@@ -133,7 +134,7 @@ class Rules:
             (f"more than {self.max_missing:.0%} of the values missing", missing > self.max_missing),
             (f"more than {self.max_gap} values missing in a row", columns["longest_gap"] > self.max_gap),
             ("constant", rough == 0),
-            ("only noise, no curve", rough**2 > NOISE * columns["energy"]),
+            ("only noise, no curve", rough > np.sqrt(NOISE * columns["energy"])),
             ("no work to be seen", ~(columns["work"] > 0)),
         ]
 

@@ -149,7 +149,7 @@ def _kept(store: Store, frame: pl.DataFrame) -> np.ndarray:
 
 def _find(
     params: ClusterParams, z: Float32[np.ndarray, "n d"], how: Float32[np.ndarray, " n"]
-) -> tuple[Int64[np.ndarray, " n"], Float32[np.ndarray, "m d"]]:
+) -> tuple[Int64[np.ndarray, " n"], Float32[np.ndarray, "m c"]]:
     """The group of every row, ranked, and the patterns of those that are not normal."""
     odd = how > params.unlike if params.apart else np.ones(len(z), bool)
     rows = patterns(z[odd]) if params.apart else np.clip(z, -30, 30)

@@ -1,6 +1,6 @@
 """Curves as inline SVG whose colours are the page's classes, so that dark mode and print work."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 from markupsafe import Markup, escape
@@ -33,7 +33,7 @@ class Frame:
         """Up."""
         return round(self.base - (value - self.low_y) * self.by_y, 1)
 
-    def line(self, time: Iterable[float], values: Iterable[float], kind: str) -> str:
+    def line(self, time: np.ndarray, values: np.ndarray, kind: str) -> str:
         """A polyline, broken where values are missing."""
         parts: list[list[str]] = [[]]
         for t, v in zip(time, values):
@@ -140,8 +140,8 @@ def look_chart(look: Look) -> Markup:
         f'<text class="axis" x="{at}" y="{size[1] - 3}" text-anchor="middle">clusters of plain k-means</text>'
     )
     parts.append(frame.line(np.log(k), inertia / max(inertia.max(), 1e-12), "elbow"))
-    parts.append(frame.line(np.log(k), [each.stability for each in look.tries], "stable"))
-    parts.append(frame.line(np.log(k), [each.silhouette for each in look.tries], "line"))
+    parts.append(frame.line(np.log(k), np.array([each.stability for each in look.tries]), "stable"))
+    parts.append(frame.line(np.log(k), np.array([each.silhouette for each in look.tries]), "line"))
     for each in look.tries:
         if np.isfinite(each.silhouette):
             x = frame.x(float(np.log(each.k)))

@@ -14,6 +14,9 @@ LAGS = 6
 SAFE = {"reassoc", "contract", "arcp", "nsz"}  # sums may be regrouped; NaN and infinity keep their meaning
 _LAG = np.arange(LAGS + 1)
 WEIGHTS = 2 * (1 - _LAG / (LAGS + 1)) * np.cos(2 * np.pi * np.outer([1 / 16, 1 / 5, 1 / 2.4], _LAG))
+AT_WORK = 0.3
+"""Work is what lies above this share of the way from rest to work."""
+
 LEAST = 8
 """With fewer values than this nothing can be said."""
 
@@ -186,28 +189,29 @@ def texture(residual: np.ndarray, count: int, covariance: np.ndarray, out: np.nd
 
 
 @njit(cache=True, fastmath=SAFE)
-def levels(x: np.ndarray, n: int, lowest: float, highest: float) -> tuple[float, float]:
+def levels(x: np.ndarray, n: int, lowest: float) -> tuple[float, float]:
     """Mean of the values at rest and at work: the two classes that an iterated threshold parts.
 
-    After Ridler and Calvard 1978, but the threshold starts at 0.15 of the range and then lies at 0.4 between
-    the classes, so that a high peak is not parted from its plateau.
+    After Ridler and Calvard 1978, but the threshold starts half way from the lowest value to the mean and then
+    lies at 0.3 between the classes, so that a high peak is not parted from its plateau.
     """
-    threshold = lowest + 0.15 * (highest - lowest)
+    total = 0.0
+    for i in range(n):
+        total += x[i]
+    threshold = lowest + 0.5 * (total / n - lowest)
     low = high = lowest
-    for _ in range(3):
-        above = below = 0.0
+    for _ in range(2):
+        above = 0.0
         count = 0
         for i in range(n):
             if x[i] > threshold:
                 above += x[i]
                 count += 1
-            else:
-                below += x[i]
         if count == 0 or count == n:
             return low, high
         high = above / count
-        low = below / (n - count)
-        threshold = low + 0.4 * (high - low)
+        low = (total - above) / (n - count)
+        threshold = low + AT_WORK * (high - low)
     return low, high
 
 
@@ -223,8 +227,8 @@ def describe(x: np.ndarray, n: int, ordered: np.ndarray, chosen: np.ndarray, out
         squares += x[i] * x[i]
     out[3], out[4] = lowest, highest
     out[5], out[6] = squares / n, steps / (n - 1)
-    base, high = levels(x, n, lowest, highest)
-    threshold = base + 0.4 * (high - base)
+    base, high = levels(x, n, lowest)
+    threshold = base + AT_WORK * (high - base)
     start, end = work_interval(x, n, threshold)
     if start < 0 or high <= base:
         out[9] = 0.0

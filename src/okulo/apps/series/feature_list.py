@@ -43,7 +43,7 @@ FEATURES = (
     Feature(
         "start",
         "when work begins",
-        "first crossing of rest + 0.4 (work − rest), the two means parted by an iterated threshold",
+        "first crossing of rest + 0.3 (work − rest), the two means parted by an iterated threshold",
         "samples",
         0.5,
         "starts late",
@@ -146,7 +146,7 @@ FEATURES = (
         "flat top of the peak",
         "values from the top on within 0.02 % of the rise",
         "samples",
-        0.2,
+        0.1,
         "flat top (clipped)",
         "pointed top",
     ),

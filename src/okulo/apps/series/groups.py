@@ -1,5 +1,8 @@
 """Groups among recordings that are not normal: many small k-means cells, joined where nothing parts them."""
 
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,7 +16,12 @@ GAP = 2.0
 
 The halves of a uniform stretch are 1.73 apart, of a Gaussian 1.33; two heaps that the eye parts 2.5."""
 
+MEMBERS = 8
+"""There are never more cells than so many rows for each would allow."""
+
 FUZZ = 0.1
+"""Added to the spreads: cells of equal rows have none."""
+
 FITTED = 20_000
 """k-means is fitted on up to so many rows and then applied to all."""
 
@@ -47,6 +55,16 @@ def _distances(rows: Float32[np.ndarray, "n d"], centre: Float32[np.ndarray, "k 
     return squared
 
 
+@contextmanager
+def quietly() -> Iterator[None]:
+    """Let scikit-learn not warn of cells left empty by equal rows, nor of a mixture still moving a little."""
+    from sklearn.exceptions import ConvergenceWarning
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        yield
+
+
 def find_cells(rows: Float32[np.ndarray, "n d"], cells: int, seed: int) -> Float32[np.ndarray, "k d"]:
     """k-means++ (Arthur and Vassilvitskii 2007, scikit-learn's); centres of at most so many cells."""
     from sklearn.cluster import KMeans
@@ -54,7 +72,8 @@ def find_cells(rows: Float32[np.ndarray, "n d"], cells: int, seed: int) -> Float
     rng = np.random.default_rng(seed)
     some = rows if len(rows) <= FITTED else rows[rng.choice(len(rows), FITTED, replace=False)]
     distinct = len(np.unique(some, axis=0)) if len(some) <= cells else cells
-    model = KMeans(min(cells, distinct), n_init=1, random_state=seed).fit(some)
+    with quietly():
+        model = KMeans(min(cells, distinct), n_init=1, random_state=seed).fit(some)
     centre: np.ndarray = model.cluster_centers_.astype(np.float32)
     return centre
 

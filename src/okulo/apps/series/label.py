@@ -22,6 +22,7 @@ from okulo.core.protocols import Progress, silent
 from okulo.io.files import read_json, write_json
 from okulo.io.tables import write_parquet
 
+EXCLUDED = -2
 IGNORE = "-"
 """A group of this name is left out: its members are neither this nor that."""
 
@@ -101,7 +102,7 @@ def run(params: LabelParams, progress: Progress = silent) -> LabelReport:
         raise BadInput(str(store.root / "names.json"), "exists already", hint="--replace names anew")
     given = read_names(params.names)
     groups = store.read_table("groups")
-    group = groups["group"].to_numpy()
+    group = groups["group"].fill_null(EXCLUDED).to_numpy()
     known = {int(each) for each in np.unique(groups["group"].drop_nulls().to_numpy())}
     wrong = sorted(set(given) - known)
     if wrong:
@@ -111,13 +112,15 @@ def run(params: LabelParams, progress: Progress = silent) -> LabelReport:
         sorted({name for name in given.values() if name != IGNORE}, key=lambda n: (n != "normal", n))
     )
     place = {number: names.index(name) for number, name in given.items() if name != IGNORE}
-    label = np.array([place.get(each, -1) if np.isfinite(each) else -1 for each in group], np.int64)
+    label = np.full(len(group), -1, np.int64)
+    for number, index in place.items():
+        label[group == number] = index
     learnt: Learnt | None = None
     for _ in progress([None], label="learning"):
         learnt = _learn(store, names, label, groups, params.seed)
     assert learnt is not None
     write_json(store.root / "names.json", {"names": {str(k): v for k, v in sorted(given.items())}})
-    told = pl.Series("name", [names[k] if k >= 0 else None for k in label], pl.String)
+    told = pl.Series("name", np.array([*names, None], object)[label].tolist(), pl.String)
     write_parquet(groups.select("id").with_columns(told), store.root / "labels.parquet")
     return _report(store, learnt, names, label, group, time.perf_counter() - started)
 
@@ -150,7 +153,7 @@ def _report(
         file=store.root / "labels.parquet",
         classifier=store.root / "classifier.json",
         names={name: int(count) for name, count in zip(names, counts)},
-        unnamed=int((np.isfinite(group) & (label < 0)).sum()),
+        unnamed=int(((group != EXCLUDED) & (label < 0)).sum()),
         rows=learnt.rows,
         accuracy=1 - float(learnt.curve.risk[0]),
         threshold=learnt.classifier.threshold,

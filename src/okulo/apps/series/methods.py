@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float32, Int64
 
-from okulo.apps.series.groups import find_groups
+from okulo.apps.series.groups import MEMBERS, find_groups, quietly
 
 DENSE = 10_000
 """HDBSCAN's time grows with the square of the rows: it sees up to so many, the rest join the nearest's."""
@@ -22,7 +22,7 @@ Numbers = Int64[np.ndarray, " n"]
 
 
 def _cells(rows: Rows, clusters: int, gap: float, seed: int) -> Numbers:
-    cells = min(clusters, max(1, len(rows) // 20))
+    cells = min(clusters, max(1, len(rows) // MEMBERS))
     return find_groups(rows, seed, cells=cells, gap=gap).assign(rows)
 
 
@@ -96,4 +96,5 @@ def assign(method: str, rows: Rows, clusters: int, gap: float, seed: int) -> Num
     >>> bool(found[0] == found[1] != found[2] == found[3])
     True
     """
-    return WAYS[method](rows, clusters, gap, seed)
+    with quietly():
+        return WAYS[method](rows, clusters, gap, seed)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float32, Int64
 
-from okulo.apps.series.groups import CELLS, find_groups
+from okulo.apps.series.groups import CELLS, MEMBERS, find_groups, quietly
 
 TRIED = (2, 5, 10, 20, 40, 80)
 SAMPLE = 3000
@@ -57,9 +57,9 @@ def look(rows: Float32[np.ndarray, "n d"], group: Int64[np.ndarray, " n"], seed:
     distinct = len(np.unique(some, axis=0)) if len(some) < 2000 else len(some)
     tries, parts_at = [], {}
     for k in (k for k in TRIED if k < min(len(some), distinct)):
-        first, second = (
-            KMeans(k, n_init=1, random_state=s, max_iter=ROUNDS).fit(some) for s in (seed, seed + 1)
-        )
+        models = [KMeans(k, n_init=1, random_state=s, max_iter=ROUNDS) for s in (seed, seed + 1)]
+        with quietly():
+            first, second = (model.fit(some) for model in models)
         middle, error = silhouette(some, first.labels_, rng)
         stable = adjusted_rand_score(first.labels_, second.labels_)
         tries.append(Try(k, float(first.inertia_ / len(some)), middle, error, float(stable)))
@@ -102,7 +102,7 @@ def silhouette(
 def _stability(rows: Float32[np.ndarray, "n d"], seed: int) -> float:
     from sklearn.metrics import adjusted_rand_score
 
-    cells = min(CELLS, max(1, len(rows) // 20))
+    cells = min(CELLS, max(1, len(rows) // MEMBERS))
     first, second = (find_groups(rows, seed + i, cells=cells).assign(rows) for i in range(2))
     return float(adjusted_rand_score(first, second))
 

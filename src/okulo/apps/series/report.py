@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import polars as pl
 from jaxtyping import Float32, Float64, Int64
 
 from okulo.apps.series.cluster import NORMAL
@@ -143,11 +144,11 @@ def gather(store: Store, params: ReportParams) -> Told:
     def curves(some: Int64[np.ndarray, " m"], kind: str) -> tuple[Curve, ...]:
         return tuple(Curve(int(ids[i]), values[int(ids[i])], float(starts[i]), kind) for i in some)
 
-    names = _names(store)
+    names = _names(store, number)
     told = tuple(
         Shown(
             each,
-            names.get(str(each["group"]), ""),
+            names.get(each["group"], ""),
             *(curves(some, kind) for some, kind in zip(picked, ("typical", "extreme", "member"))),
         )
         for each, picked in zip(shown, chosen)
@@ -191,9 +192,18 @@ def make_band(curves: tuple[Curve, ...]) -> Band:
     return Band(time, low, middle, high)
 
 
-def _names(store: Store) -> dict[str, str]:
-    path = store.root / "names.json"
-    return dict(read_json(path)["names"]) if path.exists() else {}
+def _names(store: Store, number: np.ndarray) -> dict[int, str]:
+    """What groups are called: the name that most of their members bear, also after they were made anew."""
+    path = store.root / "labels.parquet"
+    if not path.exists():
+        return {}
+    labels = pl.read_parquet(path)
+    if len(labels) != len(number):
+        return {}
+    counts = labels.with_columns(group=pl.Series(number)).group_by("group", "name").len()
+    whole = dict(counts.group_by("group").agg(pl.col("len").sum()).iter_rows())
+    rows = counts.filter(pl.col("name").is_not_null() & (pl.col("group") > 0)).iter_rows()
+    return {int(group): name for group, name, size in rows if size > whole[group] / 2}
 
 
 def _reasons(store: Store) -> dict[str, int]:
