@@ -27,6 +27,7 @@ from okulo.export.backbone import PACKAGED, _installed
 from okulo.metrics.retrieval import measure as measure_retrieval
 from okulo.nets.gem import generalised_mean
 from okulo.nets.losses.metric import METRIC_LOSSES
+from okulo.nets.pooling import Average
 from okulo.search import rerank
 from okulo.search.exact import nearest, unit
 from okulo.search.rank import Ranking, smoothed, weights
@@ -36,6 +37,8 @@ from okulo.train.embed_data import _labelled
 from okulo.train.params import POOLINGS, ClassifyParams
 
 SIDE = 128
+ORDER = ("average", "max", "rmac", "gem", "combined")
+assert set(ORDER) == set(POOLINGS)
 SPLITS = {"test": 0.4, "val": 0.5}
 
 
@@ -92,6 +95,12 @@ def part(root: Path, items: Items, kept: np.ndarray, last: int) -> Source:
     return source
 
 
+@torch.inference_mode()
+def pooled(pool: torch.nn.Module, maps: torch.Tensor) -> torch.Tensor:
+    parts = [pool(maps[i : i + 512].float()) for i in range(0, len(maps), 512)]
+    return torch.cat(parts)[:, :, None, None].clone()
+
+
 def sides(items: Items) -> tuple[np.ndarray, np.ndarray]:
     """Rows of the queries (twitter, test) and of the base (google, all)."""
     frame = items.frame
@@ -120,10 +129,11 @@ def train(root: Path, seed: int, epochs: int, last: int) -> None:
     items = emoji(root)
     learnt = (items.frame["split"] == "train").to_numpy()
     source, every = part(root, items, learnt, last), part(root, items, np.ones(len(items), bool), last)
+    whole = (source.maps, every.maps)
     q, g = sides(items)
     out = root / f"runs-{last}-{seed}.json"
     done = json.loads(out.read_text()) if out.is_file() else []
-    for pooling in POOLINGS if last == 0 else ("gem",):
+    for pooling in ORDER if last == 0 else ("gem",):
         for loss in METRIC_LOSSES:
             if any((d["pooling"], d["loss"]) == (pooling, loss) for d in done):
                 continue
@@ -132,6 +142,11 @@ def train(root: Path, seed: int, epochs: int, last: int) -> None:
                             train_last=last, miner=miner, lr=1e-3)  # fmt: skip
             clock = time.process_time()
             network, _ = start(said)
+            source.maps, every.maps = whole
+            if last == 0 and not list(network.pool.parameters()):
+                # A pooling that learns nothing is done once: faster, and nothing else changes.
+                source.maps, every.maps = (pooled(network.pool, maps) for maps in whole)
+                network.pool = Average()
             learner = Learning(said, network, source, torch.device("cpu"))
             rows = [learner.epoch(epoch) for epoch in range(epochs)]
             seconds = time.process_time() - clock

@@ -33,7 +33,7 @@ def triplets(labels: torch.Tensor) -> list[tuple[int, int, int]]:
 
 
 def test_pairs_are_where_label_sets_overlap() -> None:
-    vectors, labels = batch()
+    _, labels = batch()
     a, p, n = every_triplet(together(labels))
     assert list(zip(a.tolist(), p.tolist(), n.tolist())) == triplets(labels)
 

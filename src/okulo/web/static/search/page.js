@@ -27,7 +27,7 @@ async function start() {
 
 function filter({ name, values }) {
   const options = [make('option', { value: '' }, 'any'), ...values.map((value) => make('option', { value }, value))]
-  return make('label', {}, name, make('select', { 'data-column': name, onchange: () => search() }, ...options))
+  return make('label', {}, name, make('select', { 'data-column': name, 'aria-label': name, onchange: () => search() }, ...options))
 }
 
 /** Ask for a file's picture. */
@@ -150,8 +150,10 @@ async function openCamera() {
   if (!navigator.mediaDevices?.getUserMedia) return complain('A browser gives the camera to https pages and to localhost only.')
   try {
     the('video').srcObject = await navigator.mediaDevices.getUserMedia({ video: { facingMode: { ideal: 'environment' } }, audio: false })
+    the('take').disabled = true
     show(the('shot'), true)
     await the('video').play()
+    the('take').disabled = false
     the('take').focus()
   } catch (error) {
     complain(REASONS[error.name] ?? `The camera cannot be used: ${error.message}`)
