@@ -243,6 +243,5 @@ def _hint(detections: int, rows: int, made: Measured, vehicles: int) -> str:
     if not rows:
         return "nothing was seen twice: are there too few frames a second, or do scores lie below 0.6?"
     if not len(made.ground):
-        return None
-        "no vehicle stood on the calibrated plane, whole in the picture: is this the calibration's camera?"
+        return "no vehicle stood whole on the calibrated plane: is this the calibration's camera?"
     return "nothing went far enough (--least-m)"

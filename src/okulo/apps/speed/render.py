@@ -70,9 +70,8 @@ def render(
         for i, row in sorted(here, key=lambda each: -vehicles[each[0]].y_m[each[1]]):
             _block(image, camera, vehicles[i], row, PAINTS[i % len(PAINTS)])
         if noise:
-            grain = np.empty(image.shape, np.int16)
-            cv2.randn(grain, 0, noise)
-            image = cv2.add(image, grain, dtype=cv2.CV_8U)
+            grain = rng.integers(-128, 128, image.shape[:2], np.int8) * np.float32(noise / 74)
+            image = cv2.add(image, cv2.merge([grain] * 3), dtype=cv2.CV_8U)
         yield k / traffic.fps, image
 
 

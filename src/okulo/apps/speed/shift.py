@@ -92,7 +92,7 @@ class Reference:
 def _edges(image: UInt8[np.ndarray, "h w 3"]) -> tuple[Float32[np.ndarray, "a b"], float]:
     """Grey, small, and without its slow parts, so that light and shade say little; and the scale."""
     scale = min(1.0, LONGEST / max(image.shape[:2]))
-    grey = cv2.cvtColor(image, cv2.COLOR_RGB2GRAY).astype(np.float32)
+    grey: np.ndarray = cv2.cvtColor(image, cv2.COLOR_RGB2GRAY).astype(np.float32)
     if scale < 1:
         grey = cv2.resize(grey, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
     return np.asarray(grey - cv2.GaussianBlur(grey, (0, 0), 8)), scale
@@ -105,7 +105,7 @@ def _patches(grey: Float32[np.ndarray, "a b"]) -> Float64[np.ndarray, "n 2"]:
     inner[rim:-rim, rim:-rim] = 1
     if not inner.any() or not np.ptp(grey):
         return np.zeros((0, 2))
-    found = cv2.goodFeaturesToTrack(grey, 60, 0.02, PATCH // 2, mask=inner, blockSize=9)
+    found: np.ndarray | None = cv2.goodFeaturesToTrack(grey, 60, 0.02, PATCH // 2, mask=inner, blockSize=9)
     return np.zeros((0, 2)) if found is None else np.rint(found[:, 0].astype(np.float64)) - PATCH // 2
 
 

@@ -62,8 +62,8 @@ def run(params: WatchParams, progress: Progress = silent) -> WatchReport:
     move, moved_at = None, None
     if params.video is not None and params.reference is not None:
         frames, unsure, move, moved_at = _look(params, params.reference, params.video, progress)
-    ends = (hours[0][0], hours[-1][0]) if hours else (None, None)
-    return WatchReport(len(hours), *ends, tuple(alarms), frames, unsure, move, moved_at)
+    first, last = (hours[0][0], hours[-1][0]) if hours else (None, None)
+    return WatchReport(len(hours), first, last, tuple(alarms), frames, unsure, move, moved_at)
 
 
 def read_speeds(paths: tuple[Path, ...]) -> tuple[list[datetime], np.ndarray]:
