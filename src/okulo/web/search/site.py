@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import polars as pl
 from jaxtyping import Float32, UInt8
 
 from okulo.core.errors import BadInput
@@ -78,7 +79,7 @@ class Site:
         index = self.index
         filters = []
         for name, dtype in index.items.schema.items():
-            if dtype == "String" and name not in ("id", "path"):
+            if dtype == pl.String and name not in ("id", "path"):
                 counts = index.items[name].drop_nulls().value_counts(sort=True)
                 if 1 < len(counts) <= FEW_VALUES:
                     filters.append({"name": name, "values": sorted(counts[name].to_list())})
