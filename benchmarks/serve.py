@@ -8,6 +8,7 @@ reason.
 """
 
 import argparse
+import json
 import os
 import statistics
 import subprocess
@@ -72,7 +73,7 @@ SERVERS = (
     Server("naive", PEERS, "peer_naive.py", ("default",)),
     Server("naive, 1 thread", PEERS, "peer_naive.py", ("1",)),
     Server("okulo", sys.executable, "okulo", style="v2"),
-    Server("okulo, 1 worker", sys.executable, "okulo", ("--workers", "1"), style="v2"),
+    Server("okulo, workers", sys.executable, "okulo", ("--workers", "2", "--threads", "1"), style="v2"),
     Server("LitServe", PEERS, "peer_litserve.py", style="form"),
     Server("PyTriton", PEERS_DEBIAN, "peer_pytriton.py", style="triton"),
     Server(
@@ -145,12 +146,15 @@ print((time.process_time() - t) / 960 * 1e3)
     return float(done.stdout)
 
 
-def peers(folder: Path, repetitions: int, seconds: float, only: str) -> dict[str, Any]:
-    """All servers beside naive."""
+def peers(folder: Path, repetitions: int, seconds: float, only: str, add: bool) -> dict[str, Any]:
+    """All servers beside naive; with `add`, further repetitions to those of the last run."""
     rows: list[dict[str, Any]] = []
     skipped: dict[str, str] = {}
     chosen = [each for each in SERVERS if only in each.name or each.name == "naive"]
-    for repetition in range(repetitions):
+    if add:
+        rows = json.loads((machine.RESULTS / "serve-peers.json").read_text())["rows"]
+        repetitions += (first := 1 + max(row["repetition"] for row in rows))
+    for repetition in range(first if add else 0, repetitions):
         for server in chosen:
             if server.name in skipped:
                 continue
@@ -166,7 +170,7 @@ def peers(folder: Path, repetitions: int, seconds: float, only: str) -> dict[str
     loop = {name: bare(folder, name) for name in ("half", "tiny")}
     table = summarise(rows, [each.name for each in chosen if each.name not in skipped], repetitions)
     show(table, loop)
-    return {"table": table, "bare_cpu_ms": loop, "skipped": skipped}
+    return {"table": table, "bare_cpu_ms": loop, "skipped": skipped, "rows": rows}
 
 
 def summarise(rows: list[dict[str, Any]], names: list[str], repetitions: int) -> list[dict[str, Any]]:
@@ -196,6 +200,7 @@ def summarise(rows: list[dict[str, Any]], names: list[str], repetitions: int) ->
                     "rps": statistics.median(row["rps"] for row in mine),
                     "p50_ms": statistics.median(row["p50_ms"] for row in mine),
                     "p99_ms": statistics.median(row["p99_ms"] for row in mine),
+                    "others_cores": max(row["others_cores"] for row in mine),
                 }
             )
     return table
@@ -208,6 +213,7 @@ def show(table: list[dict[str, Any]], loop: dict[str, float]) -> None:
         print(
             f"{case}  {row['server']:16} × naive {row['ratio']:5.2f}  CPU-ms {row['cpu_ms']:6.2f}  "
             f"{row['rps']:7.0f} rps  p50 {row['p50_ms']:6.1f}  p99 {row['p99_ms']:6.1f} ms"
+            + (f"  (others kept {row['others_cores']:.1f} cores busy)" if row["others_cores"] > 0.1 else "")
         )
     print("bare loop, batch 32, 1 thread: CPU-ms", {name: round(value, 3) for name, value in loop.items()})
 
@@ -284,14 +290,16 @@ def rest(folder: Path) -> dict[str, Any]:
         idle = (processes.cpu_s(process.pid) - before) / 20
         processes.load(port, request, 64, 5, process.pid)
         loaded = processes.rss_mb(process.pid)
+        time.sleep(3)
+        rested = processes.rss_mb(process.pid)
     start_s, start_cpu_s = (statistics.median(each) for each in zip(*starts))
     print(f"start {start_s:.2f} s (CPU {start_cpu_s:.2f} s); idle {100 * idle:.2f} % of a core")
-    print(f"resident {fresh:.0f} MB, {loaded:.0f} MB after 64 clients")
+    print(f"resident {fresh:.0f} MB, {loaded:.0f} MB after 64 clients, {rested:.0f} MB 3 s later")
     return {
         "start_s": start_s,
         "start_cpu_s": start_cpu_s,
         "idle_share": idle,
-        "rss_mb": {"fresh": fresh, "loaded": loaded},
+        "rss_mb": {"fresh": fresh, "loaded": loaded, "rested": rested},
     }
 
 
@@ -305,6 +313,7 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=3.0, help="of each load")
     parser.add_argument("--overload-seconds", type=float, default=30.0)
     parser.add_argument("--only", default="", help="servers whose name holds this, and naive")
+    parser.add_argument("--add", action="store_true", help="add repetitions to those of the last run")
     options = parser.parse_args()
     import model
 
@@ -312,7 +321,7 @@ def main() -> None:
         folder = Path(name)
         model.make(folder)
         parts = {
-            "peers": lambda: peers(folder, options.repetitions, options.seconds, options.only),
+            "peers": lambda: peers(folder, options.repetitions, options.seconds, options.only, options.add),
             "overload": lambda: overload(folder, options.overload_seconds),
             "post": lambda: post(folder),
             "rest": lambda: rest(folder),

@@ -76,7 +76,6 @@ def test_parameters_travel_as_json(tmp_path: Path) -> None:
     [({"jobs": "jobs.db"}, "brings its own stages"), ({"models": ("missing.onnx",)}, "cannot be read")],
 )
 def test_bad_input_starts_no_cluster(colours: Path, more: dict[str, Any], message: str) -> None:
-    pytest.importorskip("ray")
     with pytest.raises(BadInput, match=message):
         on_ray.run(ServeParams(**{"models": (str(colours),), "engine": "ray", **more}))
 

@@ -158,13 +158,13 @@ def from_json(said: dict[str, Any]) -> ServeParams:
 
 def run(params: ServeParams) -> ServeReport:
     """Serve on Ray until SIGTERM or SIGINT: in a child process, so that this one's environment stays."""
-    need("ray", extra="ray", verb=VERB)
     if params.stage != "all" or params.jobs or params.post_url:
         raise BadInput("engine ray", "brings its own stages", hint="leave out --stage, --post-url and --jobs")
     for path in find_models(params.models).values():
         mark_of(path)  # a missing file is better said here than by every replica
     if params.postprocess:
         find_postprocess(params.postprocess)
+    need("ray", extra="ray", verb=VERB)
     drain = {"RAY_SERVE_DIRECT_INGRESS_MIN_DRAINING_PERIOD_S": str(max(DRAIN_S, params.drain_s))}
     environment = {**SETTINGS, **QUIET, **drain, **os.environ, KEY_VARIABLE: read_key(params)}
     port = params.port or _free_port(params.host)
