@@ -1,6 +1,6 @@
 """From what a client sent to the network's `pixels`: the first stage of every pipeline."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
@@ -9,6 +9,7 @@ import simplejpeg
 from jaxtyping import UInt8
 
 from okulo.core.errors import BadInput
+from okulo.core.model import CANDIDATES
 from okulo.core.protocols import Answer
 
 START, SCAN, END = b"\xff\xd8", b"\xff\xda", b"\xff\xd9"
@@ -88,6 +89,7 @@ class Answers:
 
     def __init__(self, network: Network) -> None:
         self._network = network
+        self._finish: Callable[[Answer, int, int], Answer] | None = getattr(network, "finish", None)
 
     def predict(self, batch: Sequence[Prepared], /) -> list[Seen]:
         """Answer i belongs to picture i; all of one shape."""
@@ -96,7 +98,11 @@ class Answers:
         pixels = batch[0].pixels[None] if len(batch) == 1 else np.stack([each.pixels for each in batch])
         outputs = self._network.answer(pixels)
         names = list(outputs)
-        return [
+        seen = [
             Seen(dict(zip(names, row)), each.height, each.width)
             for each, row in zip(batch, zip(*outputs.values()))
         ]
+        if self._finish is not None and CANDIDATES[0] in outputs:
+            for each in seen:
+                each.answer = self._finish(each.answer, each.height, each.width)
+        return seen

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from okulo.core.errors import BadInput
-from okulo.core.model import ModelInfo
+from okulo.core.model import CANDIDATES, ModelInfo
 from okulo.core.protocols import Predictor
 from okulo.serve.batcher import Watch
 from okulo.serve.decode import Answers, Network, Prepare, Prepared, Seen
@@ -37,6 +37,14 @@ class Output:
     name: str
     dtype: np.dtype[np.generic]
     shape: tuple[int, ...]
+
+
+DETECTED = (
+    Output("boxes", np.dtype(np.float32), (-1, 4)),
+    Output("scores", np.dtype(np.float32), (-1,)),
+    Output("labels", np.dtype(np.int32), (-1,)),
+)
+"""What a detector says of a picture: as many rows as objects were found."""
 
 
 @dataclass(eq=False)
@@ -135,6 +143,8 @@ def load_served(key: Key, path: Path, plan: Plan, watch: Watch | None = None) ->
 def _try_out(path: Path, model: Network) -> tuple[Output, ...]:
     try:
         said = model.answer(model.prepare(np.zeros((8, 8, 3), np.uint8))[None])
+        if CANDIDATES[0] in said:
+            return DETECTED
     except Exception as error:  # whatever the engine raises: this file cannot be served
         raise BadInput(str(path), f"cannot answer a black picture ({error})") from error
     return tuple(Output(name, value.dtype, value.shape[1:]) for name, value in said.items())

@@ -6,7 +6,8 @@ import numpy as np
 
 from okulo.algo.resize_plain import plain_pixels, probes, scale_table
 from okulo.core.errors import BadInput
-from okulo.core.model import ModelInfo
+from okulo.core.model import CANDIDATES, ModelInfo
+from okulo.core.protocols import Answer
 from okulo.runtime.engines import Session, open_session
 from okulo.runtime.graph import INPUT, SEAM, read_model, said_by, split
 from okulo.serve.decode import Network
@@ -25,6 +26,7 @@ class GraphNetwork:
     """
 
     def __init__(self, info: ModelInfo, preprocess: Session, network: Session) -> None:
+        self.info = info
         self._window = info.preprocess
         self._network = network
         self._table = scale_table(info.preprocess)
@@ -40,6 +42,14 @@ class GraphNetwork:
         """Run the network on a batch of `pixels`: its named outputs, batch first."""
         outputs: dict[str, np.ndarray] = self._network.run({SEAM: pixels})
         return outputs
+
+    def finish(self, answer: Answer, height: int, width: int) -> Answer:
+        """Make of the network's outputs for one picture its answer: a detector's candidates become boxes."""
+        if CANDIDATES[0] not in answer:
+            return answer
+        from okulo.algo.detect import finish_answer  # compiled code, loaded where a detector is served
+
+        return finish_answer(answer, self.info, height, width)
 
     def _plain(self, image: np.ndarray) -> np.ndarray:
         return plain_pixels(image, self._window, self._table)

@@ -199,6 +199,11 @@ def write_response(
             raw = b"".join(len(text).to_bytes(4, "little") + text for text in texts) if binary else b""
             data: Any = None if binary else [text.decode() for text in texts]
         else:
+            if len({row.shape for row in rows}) > 1:
+                raise BadInput(
+                    f"output {name}", "holds as many rows as objects were found, and these pictures differ",
+                    hint="ask for one picture at a time",
+                )  # fmt: skip
             array = np.stack(rows) if len(rows) > 1 else rows[0][None]
             said = {"name": name, "datatype": NAMES[array.dtype], "shape": list(array.shape)}
             raw = array.tobytes() if binary else b""

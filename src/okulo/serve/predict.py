@@ -86,6 +86,12 @@ def _from_json(body: bytes, max_images: int) -> list[bytes]:
     return pictures
 
 
+def _objects(seen: Seen, info: ModelInfo) -> list[dict[str, Any]]:
+    """Say each object in words: label, score, box (left, top, right, bottom in the picture's pixels)."""
+    parts = (seen.answer[name].tolist() for name in ("boxes", "scores", "labels"))
+    return [{"label": info.classes[label], "score": score, "box": box} for box, score, label in zip(*parts)]
+
+
 def describe(seen: Seen, info: ModelInfo, top: int, also: Sequence[str] = ()) -> dict[str, Any]:
     """Say in plain words what a model said of one picture.
 
@@ -115,8 +121,11 @@ def describe(seen: Seen, info: ModelInfo, top: int, also: Sequence[str] = ()) ->
                 for index in order[:top]
             ],
         }
+    detects = info.task == "detect" and "boxes" in seen.answer
+    if detects:
+        said["objects"] = _objects(seen, info)
     for name, value in seen.answer.items():
-        if name in also or (probabilities is None and name not in HIDDEN):
+        if name in also or (probabilities is None and name not in HIDDEN and not detects):
             said[name] = value
     if seen.result is not None:
         said["result"] = seen.result

@@ -3,7 +3,7 @@
 `prepare(model, progress)` makes ready; `ask(model, picture, signal)` takes a file (Blob) or a camera frame
 (ImageBitmap, which it closes) and gives `{answer, ms, parts: [[what, ms], …]}`. */
 
-import { answerFrom, answerOf } from './answer.js'
+import { answerFrom, answerOf, foundIn } from './answer.js'
 import { Refused, request } from './fetch.js'
 
 const TRIES = 6
@@ -23,7 +23,7 @@ export class OnServer {
   }
 
   async #post(model, body, signal) {
-    const address = `v1/models/${encodeURIComponent(model.name)}/predict?outputs=probabilities&top=0`
+    const address = `v1/models/${encodeURIComponent(model.name)}/predict?${model.task === 'detect' ? '' : 'outputs=probabilities&'}top=0`
     const headers = { 'content-type': body.type.startsWith('image/') ? body.type : 'application/octet-stream' }
     for (let tries = 1; ; tries += 1) {
       try {
@@ -73,7 +73,8 @@ export class InBrowser {
       ['decoding', result.decodeMs],
       ['network', result.networkMs],
     ]
-    return { answer: answerOf(model, result.probabilities), ms: performance.now() - started, parts }
+    const answer = model.task === 'detect' ? foundIn(model, result) : answerOf(model, result.probabilities)
+    return { answer, ms: performance.now() - started, parts }
   }
 
   #start() {

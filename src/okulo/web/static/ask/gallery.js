@@ -1,6 +1,7 @@
 /** The pictures that were given, each a card with its answer; all are asked anew when model or place change. */
 
 import { drawBars } from '../lib/bars.js'
+import { drawBoxes } from './boxes.js'
 import { make } from '../lib/dom.js'
 import { duration, percent } from '../lib/numbers.js'
 
@@ -100,8 +101,9 @@ class Card {
     this.bars = make('ul', { class: 'bars', 'aria-label': 'Most probable classes' })
     this.timing = make('p', { class: 'soft' })
     const said = make('div', { class: 'said' }, this.label, this.more, this.bars, this.timing)
+    this.figure = make('figure', {}, picture)
     const file_name = make('p', { class: 'soft file', title: this.name }, this.name)
-    this.element = make('li', { class: 'card answer' }, make('figure', {}, picture), file_name, said)
+    this.element = make('li', { class: 'card answer' }, this.figure, file_name, said)
     this.wait()
   }
 
@@ -112,6 +114,7 @@ class Card {
     this.label.textContent = '…'
     this.more.textContent = this.timing.textContent = ''
     this.bars.replaceChildren()
+    drawBoxes(this.figure, null)
   }
 
   say(result) {
@@ -135,14 +138,16 @@ class Card {
   }
 }
 
-/** Draw an answer into `{element, label, more, bars}`: a card's or the camera's. */
-export function drawAnswer({ element, label, more, bars }, answer, model) {
+/** Draw an answer into `{element, label, more, bars, figure}`: a card's or the camera's. */
+export function drawAnswer({ element, label, more, bars, figure }, answer, model) {
+  element.classList.toggle('found', Boolean(answer.objects))
+  drawBoxes(figure, answer.objects ? answer : null)
   element.classList.toggle('unsure', answer.dontKnow)
   label.textContent = answer.dontKnow ? "don't know" : answer.best
   more.textContent = answer.dontKnow
     ? `closest: ${answer.best}, ${percent(answer.confidence)}; the model answers from ${percent(model.threshold)}`
     : ''
-  drawBars(bars, answer.ranked.slice(0, SHOWN_CLASSES), model.threshold)
+  drawBars(bars, answer.ranked.slice(0, SHOWN_CLASSES), answer.objects ? null : model.threshold)
 }
 
 /** The answers as CSV text: one line a picture. */
@@ -153,7 +158,8 @@ export function csvOf(cards, model) {
     if (!result) return [name, '', '', '', '', '', ...model.classes.map(() => ''), error ?? 'not answered']
     const { answer } = result
     const said = [name, answer.dontKnow ? '' : answer.best, answer.confidence, answer.best]
-    return [...said, result.where, result.ms.toFixed(2), ...answer.probabilities, '']
+    const shares = answer.objects ? model.classes.map(() => '') : answer.probabilities
+    return [...said, result.where, result.ms.toFixed(2), ...shares, '']
   })
   return [head, ...rows].map((row) => row.map(quote).join(',') + '\r\n').join('')
 }

@@ -24,7 +24,7 @@ export class Live {
   fps = 0
   #ask
   #video = the('video')
-  #parts = { element: the('live'), label: the('live-label'), more: the('live-more'), bars: the('live-bars') }
+  #parts = { element: the('live'), label: the('live-label'), more: the('live-more'), bars: the('live-bars'), figure: the('live-figure') }
   #numbers = the('live-numbers')
   #speak
   #spoken = { text: '', at: 0 }

@@ -44,11 +44,12 @@ function askForKey(wrong) {
 }
 
 function offerModels() {
-  const usable = state.models.filter(({ task }) => task === 'classify')
-  const left = state.models.filter(({ task }) => task !== 'classify')
+  const shown = ['classify', 'detect']
+  const usable = state.models.filter(({ task }) => shown.includes(task))
+  const left = state.models.filter(({ task }) => !shown.includes(task))
   the('model').replaceChildren(...usable.map(({ name }) => make('option', { value: name }, name)))
-  if (left.length) note(`Left out: ${left.map(({ name, task }) => `${name} (${task})`).join(', ')}: this page shows classifiers.`)
-  if (!usable.length) return complain('The server has no classifier.')
+  if (left.length) note(`Left out: ${left.map(({ name, task }) => `${name} (${task})`).join(', ')}: this page shows classifiers and detectors.`)
+  if (!usable.length) return complain('The server has no classifier and no detector.')
   const wanted = new URLSearchParams(location.hash.slice(1))
   state.model = usable.find(({ name }) => name === wanted.get('model')) ?? usable[0]
   the('model').value = state.model.name
@@ -78,8 +79,8 @@ async function choose() {
 }
 
 function describe() {
-  const { classes, threshold, bytes } = state.model
-  const from = threshold === null ? '' : `; below ${(threshold * 100).toFixed(1)} % it says “don't know”`
+  const { classes, threshold, bytes, task } = state.model
+  const from = threshold === null ? '' : task === 'detect' ? `; shows what scores above ${(threshold * 100).toFixed(1)} %` : `; below ${(threshold * 100).toFixed(1)} % it says “don't know”`
   the('model-hint').textContent = `${classes.length} classes${from}`
   the('where-hint').textContent =
     state.place === 'server' ? 'Pictures are sent to this server.' : `Pictures stay on this device. The model (${size(bytes)}) is loaded once.`

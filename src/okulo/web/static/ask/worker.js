@@ -13,6 +13,8 @@ ort.env.wasm.wasmPaths = new URL('../vendor/onnxruntime-web/', import.meta.url).
 // the cores: on two cores two threads were no faster than one, the page and the camera want their share.
 const THREADS = self.crossOriginIsolated ? Math.min(4, Math.ceil((navigator.hardwareConcurrency || 1) / 2)) : 1
 
+const DETECTED = ['boxes', 'scores', 'labels']
+
 let session = null
 let last = Promise.resolve()
 
@@ -54,15 +56,15 @@ async function answer(picture) {
   const decoded = performance.now()
   const image = new ort.Tensor('uint8', rgb, [height, width, 3])
   const outputs = await run({ image })
-  const probabilities = Array.from(outputs.probabilities.data)
+  const said = Object.fromEntries(Object.entries(outputs).map(([name, tensor]) => [name, Array.from(tensor.data)]))
   const done = performance.now()
   for (const each of Object.values(outputs)) each.dispose()
-  return { probabilities, width, height, decodeMs: decoded - started, networkMs: done - decoded }
+  return { ...said, width, height, decodeMs: decoded - started, networkMs: done - decoded }
 }
 
 async function run(inputs) {
   try {
-    return await session.run(inputs, ['probabilities'])
+    return await session.run(inputs, session.outputNames.includes('boxes') ? DETECTED : ['probabilities'])
   } catch (error) {
     throw new Broken(`the network failed, perhaps for want of memory (${plain(error)})`)
   }
