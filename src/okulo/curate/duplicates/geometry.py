@@ -53,7 +53,8 @@ def geometry(a: Sketch, b: Sketch, matrix: Float64[np.ndarray, "2 3"]) -> Geomet
 def whole_matrix(a: Sketch, b: Sketch, matrix: Float64[np.ndarray, "2 3"]) -> Float64[np.ndarray, "2 3"]:
     """Turn an alignment of the focused copies into one of the whole pictures, in their own pixels."""
     back = np.linalg.inv(_focus_to_whole(a))
-    return (_focus_to_whole(b) @ np.vstack([matrix, [0, 0, 1]]) @ back)[:2]
+    whole: np.ndarray = _focus_to_whole(b) @ np.vstack([matrix, [0, 0, 1]]) @ back
+    return whole[:2]
 
 
 def _focus_to_whole(seen: Sketch) -> Float64[np.ndarray, "3 3"]:

@@ -63,4 +63,4 @@ def _empty_lines(image: UInt8[np.ndarray, "h w 3"]) -> int:
     if not image.size:
         return 0
     red, green, blue = np.median(image[0], axis=0).tolist()
-    return empty_lines(image, red, green, blue, STEP, 1 - SHARE)
+    return int(empty_lines(image, red, green, blue, STEP, 1 - SHARE))
