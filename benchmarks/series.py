@@ -1,6 +1,6 @@
 """Series: from PostgreSQL to groups at a million recordings, beside peers, and what is found.
 
-    python benchmarks/series.py chain               # import, features, clean, cluster as commands: time, memory
+    python benchmarks/series.py chain               # the commands, from PostgreSQL: time and memory
     python benchmarks/series.py steps --peers PY    # each step beside the best known way
     python benchmarks/series.py quality --peers PY  # families found, beside plain pipelines and DTW
     python benchmarks/series.py labelled --peers PY # aeon's labelled sets
@@ -22,12 +22,9 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from benchmarks.machine import RESULTS, write_results
-from benchmarks.series_quality import labelled, quality
-from benchmarks.series_steps import steps
 from tests.postgres_server import find_programs, postgres
 
 from okulo.apps.series.files import find_program
-from okulo.apps.series.simulate import send, simulate_parts
 
 GOAL_S = 10.0
 GOAL_GIB = 1.5
@@ -74,13 +71,16 @@ def run_chain(counts: list[int], repeats: int) -> dict[str, object]:
     assert programs is not None, "PostgreSQL is needed"
     with tempfile.TemporaryDirectory(prefix="okulo-bench-") as folder, postgres(programs) as url:
         root = Path(folder)
-        send(url, "warm", simulate_parts(3000, 1))
+        measured(
+            "simulate", url, "--table", "warm", "-n", "3000"
+        )  # in a process of its own: a child's memory
+        # is counted from its parent's, which must stay small
         chain(
             [url, "--table", "warm"], root
         )  # compiles the kernels where that has not been done on this machine
         for count in counts:
             table = f"recordings_{count}"
-            send(url, table, simulate_parts(count, 0))
+            measured("simulate", url, "--table", table, "-n", str(count))
             runs = [chain([url, "--table", table], root) for _ in range(repeats)]
             told[f"postgresql {count}"] = middle(runs)
             show(f"{count:,} recordings from PostgreSQL", told[f"postgresql {count}"])
@@ -110,6 +110,24 @@ def show(title: str, told: object) -> None:
     print(f"  goal: ≤ {GOAL_S:g} s and ≤ {GOAL_GIB} GiB: {'met' if met else 'not met'}", flush=True)
 
 
+def run_part(options: argparse.Namespace) -> dict[str, object]:
+    if options.part == "chain":
+        return run_chain(options.counts, options.repeats)
+    from benchmarks.series_quality import (
+        labelled,
+        quality,
+    )  # here: what they import would be counted as memory
+    from benchmarks.series_steps import steps
+
+    if options.part == "steps":
+        return steps(options.count, options.repeats, options.peers)
+    return (
+        quality(options.count, options.seeds, options.peers)
+        if options.part == "quality"
+        else labelled(options.peers)
+    )
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("part", choices=("chain", "steps", "quality", "labelled"))
@@ -119,13 +137,7 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=1)
     parser.add_argument("--peers", help="Python of the peers' environment")
     options = parser.parse_args()
-    parts = {
-        "chain": lambda: run_chain(options.counts, options.repeats),
-        "steps": lambda: steps(options.count, options.repeats, options.peers),
-        "quality": lambda: quality(options.count, options.seeds, options.peers),
-        "labelled": lambda: labelled(options.peers),
-    }
-    told = parts[options.part]()
+    told = run_part(options)
     path = RESULTS / "series.json"
     before = json.loads(path.read_text()) if path.exists() else {}
     before.pop("machine", None)

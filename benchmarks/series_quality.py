@@ -162,10 +162,11 @@ def shape_based(root: Path, truth: np.ndarray, peers: str, folder: Path) -> dict
 
 def show(name: str, found: Mapping[str, Any]) -> None:
     worst = min((k for k in FAULTS if k in found), key=lambda k: found[k]["share"])
+    late, clipped = (found[each]["in pure groups"] for each in ("late peak", "clipped"))
     print(
         f"{name:<48} ARI {found['ARI on faults']:.3f}, {found['groups']:>3} groups, "
         f"{found['families found']} families; least: {worst} {found[worst]['share']:.0%}; "
-        f"late peak {found['late peak']['in pure groups']:.0%}, clipped {found['clipped']['in pure groups']:.0%}",
+        f"late peak {late:.0%}, clipped {clipped:.0%}",
         flush=True,
     )
 

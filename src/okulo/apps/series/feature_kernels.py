@@ -192,8 +192,8 @@ def texture(residual: np.ndarray, count: int, covariance: np.ndarray, out: np.nd
 def levels(x: np.ndarray, n: int, lowest: float) -> tuple[float, float]:
     """Mean of the values at rest and at work: the two classes that an iterated threshold parts.
 
-    After Ridler and Calvard 1978, but the threshold starts half way from the lowest value to the mean and then
-    lies at 0.3 between the classes, so that a high peak is not parted from its plateau.
+    After Ridler and Calvard 1978, but the threshold starts half way from the lowest value to the mean and
+    then lies at 0.3 between the classes, so that a high peak is not parted from its plateau.
     """
     total = 0.0
     for i in range(n):
