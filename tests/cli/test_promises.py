@@ -49,6 +49,7 @@ def test_bad_input_is_one_clear_line_and_exit_code_2(verb: str, tmp_path: Path) 
         "audit": [f"{missing}.parquet"],
         "apply": [f"{missing}.parquet", "--verdicts", f"{missing}.db", "-o", f"{missing}2.parquet"],
         "pick": [f"{missing}.parquet", "-n", "5", "-o", f"{missing}2.parquet"],
+        "footprints": [f"{missing}.png", "-o", f"{missing}.geojson"],
         "bench": [f"{missing}.onnx"],
         "index": [f"{missing}.parquet", "--model", "descriptor", "-o", f"{missing}.index"],
         "search": [f"{missing}.index", f"{missing}.png"],
