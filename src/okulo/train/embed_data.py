@@ -22,7 +22,7 @@ class Labelled:
 
     def only(self, rows: Int64[np.ndarray, " m"]) -> Bool[np.ndarray, "m k"]:
         """The labels of some rows."""
-        return self.labels[rows]
+        return np.asarray(self.labels[rows])
 
     @property
     def single(self) -> bool:
