@@ -58,7 +58,7 @@ def test_it_learns_exports_and_searches(tmp_path: Path) -> None:
 
     items = make_table(tmp_path, each=6)
     report = run(params(items, tmp_path / "run", metric_loss="contrastive"))
-    assert (report.train_labels, report.val_items, report.epochs) == (2, 6, 2)
+    assert (report.train_labels, report.val_items, report.epochs) == (2, 5, 2)
     assert 0 <= report.easy_first <= 1
     assert (tmp_path / "run" / "metrics.jsonl").read_text().count("easy_share") == 2
     parity = write(load_bundle(tmp_path / "run"), tmp_path / "m.okulo.onnx")
