@@ -77,8 +77,8 @@ def test_a_shift_of_five_changes_no_group() -> None:
     again = compute(Series(made.series.id, np.concatenate(moved).astype(np.float32), offsets))
     after_z = model.deviations(again[:, [names.index(n) for n in SHAPE]], frame["length"].to_numpy())
     after = cells.assign(patterns(after_z[odd]))
-    late = made.kind[odd] == KINDS.index("late start")
-    assert (before == after)[~late].mean() > 0.97
+    faults = (made.kind[odd] > 0) & (made.kind[odd] != KINDS.index("late start"))
+    assert (before == after)[faults].mean() > 0.97
 
 
 def test_a_rare_blob_is_found_beside_a_large_one() -> None:
@@ -148,7 +148,7 @@ def test_normality_depends_on_length_and_bears_faults() -> None:
     z = model.deviations(np.float32([[40], [80], [40]]), np.float32([50, 100, 100]))
     assert np.abs(z[:2]).max() < 1.5
     assert z[2, 0] < -12
-    assert 0.9 < float(np.median(model.spread)) < 1.8
+    assert 0.9 < float(np.median(model.spread)) < 2.5
 
 
 @given(st.lists(st.integers(0, 4), min_size=1, max_size=60), st.integers(1, 8))

@@ -158,7 +158,7 @@ def _find(
     group = np.zeros(len(z), np.int64)
     if len(rows):
         least = params.least or max(LEAST_ROWS, round(LEAST_SHARE * len(z)))
-        found = assign(params.method, rows, params.clusters, params.gap, params.seed)
+        found = assign(params.method, rows, params.clusters, params.gap, params.seed, least)
         noise = found < 0
         number, _ = rank(np.where(noise, found.max(initial=0) + 1, found), how[odd], least)
         group[odd] = np.where(noise, ODD, number)

@@ -21,12 +21,12 @@ Rows = Float32[np.ndarray, "n d"]
 Numbers = Int64[np.ndarray, " n"]
 
 
-def _cells(rows: Rows, clusters: int, gap: float, seed: int) -> Numbers:
+def _cells(rows: Rows, clusters: int, gap: float, seed: int, least: int) -> Numbers:
     cells = min(clusters, max(1, len(rows) // MEMBERS))
-    return find_groups(rows, seed, cells=cells, gap=gap).assign(rows)
+    return find_groups(rows, seed, cells=cells, gap=gap, least=least).assign(rows)
 
 
-def _kmeans(rows: Rows, clusters: int, gap: float, seed: int) -> Numbers:
+def _kmeans(rows: Rows, clusters: int, gap: float, seed: int, least: int) -> Numbers:
     from sklearn.cluster import KMeans
 
     model: Any = KMeans(min(clusters, _distinct(rows, clusters)), n_init=1, random_state=seed)
@@ -34,7 +34,7 @@ def _kmeans(rows: Rows, clusters: int, gap: float, seed: int) -> Numbers:
     return found.astype(np.int64)
 
 
-def _minibatch(rows: Rows, clusters: int, gap: float, seed: int) -> Numbers:
+def _minibatch(rows: Rows, clusters: int, gap: float, seed: int, least: int) -> Numbers:
     from sklearn.cluster import MiniBatchKMeans
 
     k = min(clusters, _distinct(rows, clusters))
@@ -43,7 +43,7 @@ def _minibatch(rows: Rows, clusters: int, gap: float, seed: int) -> Numbers:
     return found.astype(np.int64)
 
 
-def _mixture(rows: Rows, clusters: int, gap: float, seed: int) -> Numbers:
+def _mixture(rows: Rows, clusters: int, gap: float, seed: int, least: int) -> Numbers:
     from sklearn.mixture import GaussianMixture
 
     some = _sample(rows, MIXED, seed)
@@ -54,7 +54,7 @@ def _mixture(rows: Rows, clusters: int, gap: float, seed: int) -> Numbers:
     return found.astype(np.int64)
 
 
-def _hdbscan(rows: Rows, clusters: int, gap: float, seed: int) -> Numbers:
+def _hdbscan(rows: Rows, clusters: int, gap: float, seed: int, least: int) -> Numbers:
     from scipy.spatial import cKDTree
     from sklearn.cluster import HDBSCAN
 
@@ -79,7 +79,7 @@ def _distinct(rows: Rows, wanted: int) -> int:
     return len(np.unique(rows, axis=0)) if len(rows) <= 10 * wanted else wanted
 
 
-WAYS: Mapping[str, Callable[[Rows, int, float, int], Numbers]] = {
+WAYS: Mapping[str, Callable[[Rows, int, float, int, int], Numbers]] = {
     "cells": _cells,
     "kmeans": _kmeans,
     "minibatch": _minibatch,
@@ -89,7 +89,7 @@ WAYS: Mapping[str, Callable[[Rows, int, float, int], Numbers]] = {
 METHODS = tuple(WAYS)
 
 
-def assign(method: str, rows: Rows, clusters: int, gap: float, seed: int) -> Numbers:
+def assign(method: str, rows: Rows, clusters: int, gap: float, seed: int, least: int = 0) -> Numbers:
     """Find groups among the rows; -1: in none.
 
     >>> found = assign("kmeans", np.float32([[0], [0.1], [9], [9.1]]), 2, 2.0, 0)
@@ -97,4 +97,4 @@ def assign(method: str, rows: Rows, clusters: int, gap: float, seed: int) -> Num
     True
     """
     with quietly():
-        return WAYS[method](rows, clusters, gap, seed)
+        return WAYS[method](rows, clusters, gap, seed, least)
