@@ -138,8 +138,12 @@ def test_soak(start: Any, make_colours: Any, tmp_path: Path) -> None:
         await asyncio.gather(*tasks)
         return sizes
 
-    sizes = asyncio.run(all_of_it())
-    print(dict(sorted(soak.counts.items())), [round(size) for size in sizes])
+    try:
+        sizes = asyncio.run(all_of_it())
+    finally:
+        print(dict(sorted(soak.counts.items())))
+        print(httpx.get(server.url + "/metrics", timeout=30).text)
+    print([round(size) for size in sizes])
     server.wait()
     done = httpx.post(server.url + PREDICT, content=file((250, 5, 5)), timeout=30)
     assert done.json()["answers"][0]["label"] == "red"
