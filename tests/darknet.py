@@ -5,9 +5,9 @@ import struct
 from pathlib import Path
 
 import numpy as np
+from tests.outside import missing
 
 from okulo.export.darknet.cfg import Section, read_cfg
-from tests.outside import missing
 
 LIBRARY = Path("/usr/lib/darknet/libdarknet.so")
 CFGS = Path("/usr/share/darknet/cfg")
@@ -17,7 +17,10 @@ PICTURES = Path("/usr/share/darknet/data")
 class Picture(ctypes.Structure):
     """`image` of darknet.h."""
 
-    _fields_ = (("w", ctypes.c_int), ("h", ctypes.c_int), ("c", ctypes.c_int), ("data", ctypes.POINTER(ctypes.c_float)))  # fmt: skip
+    _fields_ = (
+        ("w", ctypes.c_int), ("h", ctypes.c_int), ("c", ctypes.c_int),
+        ("data", ctypes.POINTER(ctypes.c_float)),
+    )  # fmt: skip
 
 
 class Box(ctypes.Structure):
@@ -31,7 +34,8 @@ class Found(ctypes.Structure):
 
     _fields_ = (
         ("bbox", Box), ("classes", ctypes.c_int), ("prob", ctypes.POINTER(ctypes.c_float)),
-        ("mask", ctypes.POINTER(ctypes.c_float)), ("objectness", ctypes.c_float), ("sort_class", ctypes.c_int),
+        ("mask", ctypes.POINTER(ctypes.c_float)), ("objectness", ctypes.c_float),
+        ("sort_class", ctypes.c_int),
     )  # fmt: skip
 
 

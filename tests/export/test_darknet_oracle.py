@@ -5,11 +5,10 @@ from pathlib import Path
 import numpy as np
 import onnxruntime as ort
 import pytest
+from tests.darknet import Darknet, cfg_of, random_weights
 
 from okulo.export.darknet.convert import DarknetParams, run
 from okulo.runtime.graph import read_model, split
-from okulo.runtime.modelfile import load, load_whole
-from tests.darknet import Darknet, cfg_of, random_weights
 
 NETWORKS = {
     "yolov1-tiny": {"width": 448, "height": 448},
