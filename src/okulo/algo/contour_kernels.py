@@ -13,7 +13,8 @@ BLOCK = 64
 
 @numba.njit(nogil=True, cache=True)
 def value_at(values, i, j, level):  # type: ignore[no-untyped-def]  # compiled by numba for its types
-    """Give a pixel's value; beyond the picture one that lets the contour run along the picture's very edge."""
+    """Give a pixel's value; beyond the picture one that lets the contour run along the picture's very
+    edge."""
     h, w = values.shape
     if 0 <= i < h and 0 <= j < w:
         return float(values[i, j])
@@ -51,9 +52,11 @@ def side_key(i, j, side, origin, width):  # type: ignore[no-untyped-def]
 
 @numba.njit(nogil=True, cache=True)
 def follow(values, level, cells, i, j, side, points, count, seen):  # type: ignore[no-untyped-def]
-    """Follow one contour from the `side` it enters cell (i, j) by, until it comes back there or leaves the tile.
+    """Follow one contour from the `side` it enters cell (i, j) by, until it comes back there or leaves the
+    tile.
 
-    Gives how many points there are now, and the cell and side where it left; -1 points: there is no more room.
+    Gives how many points there are now, and the cell and side where it left; -1 points: there is no more
+    room.
     """
     start_i, start_j, start_side = i, j, side
     right = corner_at(values, i, j, side, level)  # inside, and to the left of it outside

@@ -120,15 +120,17 @@ def holders(points, offsets, areas):  # type: ignore[no-untyped-def]
         for o in range(n):
             if areas[o] <= 0 or (holder[r] >= 0 and areas[o] >= areas[holder[r]]):
                 continue
-            if boxes[o, 0] <= boxes[r, 0] and boxes[o, 1] <= boxes[r, 1] and boxes[o, 2] >= boxes[r, 2]:
-                if boxes[o, 3] >= boxes[r, 3] and inside_ring(x, y, points[offsets[o] : offsets[o + 1]]):
-                    holder[r] = o
+            wide = boxes[o, 0] <= boxes[r, 0] and boxes[o, 2] >= boxes[r, 2]
+            high = boxes[o, 1] <= boxes[r, 1] and boxes[o, 3] >= boxes[r, 3]
+            if wide and high and inside_ring(x, y, points[offsets[o] : offsets[o + 1]]):
+                holder[r] = o
     return holder
 
 
 @numba.njit(nogil=True, cache=True)
 def scan_crossings(points, offsets, low, per_unit, rows, counts, out):  # type: ignore[no-untyped-def]
-    """List where rings cross the scan lines y = low + (r + ½) / per_unit; with counts only if `out` is empty."""
+    """List where rings cross the scan lines y = low + (r + ½) / per_unit; with counts only if `out` is
+    empty."""
     for ring in range(len(offsets) - 1):
         first, last = offsets[ring], offsets[ring + 1]
         for k in range(first, last):

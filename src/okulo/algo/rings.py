@@ -1,6 +1,8 @@
-"""Many polygons as flat arrays, contours of rasters at sub-pixel positions, and the way to `Polygons` and back."""
+"""Many polygons as flat arrays, contours of rasters at sub-pixel positions, and the way to `Polygons` and
+back."""
 
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 from jaxtyping import Float64, Int64, Shaped
@@ -22,8 +24,8 @@ class FlatPolygons:
     """
 
     points: Float64[np.ndarray, "n 2"]
-    rings: Int64[np.ndarray, " r+1"]
-    polygons: Int64[np.ndarray, " p+1"]
+    rings: Int64[np.ndarray, " r1"]
+    polygons: Int64[np.ndarray, " p1"]
 
     def __post_init__(self) -> None:
         check_array("points", self.points, np.float64, (None, 2))
@@ -46,11 +48,11 @@ class FlatPolygons:
             points, _offsets([len(ring) for ring in rings]), _offsets([len(p) for p in polygons.rings])
         )
 
-    def ring(self, index: int) -> Float64[np.ndarray, "m 2"]:
+    def ring(self, index: int) -> Float64[np.ndarray, "_ 2"]:
         """Give one ring's points, a view."""
         return self.points[self.rings[index] : self.rings[index + 1]]
 
-    def polygon(self, index: int) -> tuple[Float64[np.ndarray, "m 2"], ...]:
+    def polygon(self, index: int) -> tuple[Float64[np.ndarray, "_ 2"], ...]:
         """Give one polygon's rings, views."""
         return tuple(self.ring(r) for r in range(self.polygons[index], self.polygons[index + 1]))
 
@@ -77,7 +79,7 @@ class FlatPolygons:
         return join_polygons([self.polygon(int(index)) for index in which])
 
 
-def join_polygons(polygons: list[tuple[Float64[np.ndarray, "m 2"], ...]]) -> FlatPolygons:
+def join_polygons(polygons: list[tuple[Float64[np.ndarray, "_ 2"], ...]]) -> FlatPolygons:
     """Lay polygons, each a tuple of rings, one after another."""
     rings = [ring for each in polygons for ring in each]
     points = np.concatenate(rings) if rings else np.empty((0, 2))
@@ -93,7 +95,8 @@ def _offsets(lengths: list[int]) -> Int64[np.ndarray, " n"]:
 def contours(
     values: Shaped[np.ndarray, "h w"], level: float, *, min_area: float = 0.0, min_hole: float = 0.0
 ) -> FlatPolygons:
-    """Outline where a raster is above `level`: polygons with holes, at sub-pixel positions, x right and y down.
+    """Outline where a raster is above `level`: polygons with holes, at sub-pixel positions, x right and y
+    down.
 
     Marching squares (Lorensen and Cline 1987 in two dimensions): a pixel's value stands at its centre
     (j + ½, i + ½), and between centres the level is found by linear interpolation, so that a mask's area is
@@ -121,7 +124,8 @@ def trace(
     min_area: float,
     min_hole: float,
 ) -> tuple[Float64[np.ndarray, "n 2"], Int64[np.ndarray, " r"], Int64[np.ndarray, "s 2"]]:
-    """Trace the contours of one tile of a raster (see `trace_tile`): points, where each begins, its two keys."""
+    """Trace the contours of one tile of a raster (see `trace_tile`): points, where each begins, its two
+    keys."""
     if values.dtype == np.bool_:
         values = values.view(np.uint8)
     whole = values.dtype.kind in "iu"
@@ -140,7 +144,7 @@ def trace(
 def nest_rings(points: Float64[np.ndarray, "n 2"], offsets: Int64[np.ndarray, " r"]) -> FlatPolygons:
     """Put rings together: each of negative area becomes a hole of the smallest that holds it."""
     count = len(offsets) - 1
-    areas = np.array([area_of(points[a:b]) for a, b in zip(offsets, offsets[1:])], np.float64)
+    areas = np.array([area_of(points[a:b]) for a, b in pairwise(offsets)], np.float64)
     if not (areas < 0).any():
         return FlatPolygons(points, offsets, np.arange(count + 1))
     holder = holders(points, offsets, areas)

@@ -36,7 +36,8 @@ POSTPROCESS = {
     "outlines": "okulo.serve.outlines:Outlines",
     "footprints": "okulo.apps.footprints.stage:Footprints",
 }
-"""The built-in ones; each is a `module:factory` like any other, imported when it is asked for: applications lie
+"""The built-in ones; each is a `module:factory` like any other, imported when it is asked for: applications
+lie
 beside this layer, not below it."""
 
 
@@ -45,7 +46,8 @@ def find_postprocess(name: str) -> Postprocess:
 
     >>> find_postprocess("outlins")
     Traceback (most recent call last):
-    okulo.core.errors.BadInput: postprocess: expected one of outlines, footprints, or module:factory, got 'outlins'
+    okulo.core.errors.BadInput: postprocess: expected one of outlines, footprints, or module:factory, got
+    'outlins'
     """
     spec = POSTPROCESS.get(name, name)
     module, _, factory = spec.partition(":")

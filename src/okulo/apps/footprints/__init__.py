@@ -1,0 +1,1 @@
+"""Building footprints: masks to regular polygons."""

@@ -74,7 +74,7 @@ def main_directions(points, edge, least):  # type: ignore[no-untyped-def]
         if gap < APART:
             barred[b] = 1
     two, share = peak(bins, barred)
-    if share < least or barred[int(round(two)) % BINS]:
+    if share < least or barred[int(two + 0.5) % BINS]:
         return 1, found
     found[1] = two * scale
     return 2, found

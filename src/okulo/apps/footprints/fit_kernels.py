@@ -55,7 +55,8 @@ def unit_normals(mains, thetas, axes):  # type: ignore[no-untyped-def]
 
 @numba.njit(nogil=True, cache=True)
 def trimmed(start, end, trim):  # type: ignore[no-untyped-def]
-    """Leave out the points near the ends of a side, where noise has rounded the corner, if enough are left."""
+    """Leave out the points near the ends of a side, where noise has rounded the corner, if enough are
+    left."""
     off = min(trim, max(0, (end - start - 4) // 2))
     return start + off, end - off
 

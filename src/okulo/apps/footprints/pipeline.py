@@ -91,10 +91,8 @@ def label_outlines(labels: np.ndarray, min_area: float, min_hole: float) -> Flat
     whole = labels.astype(np.int64)
     _, dense = np.unique(whole, return_inverse=True)  # labels may be any numbers
     dense = dense.reshape(whole.shape) + (0 if (whole == 0).any() else 1)
-    polygons: list[tuple[Float64[np.ndarray, "m 2"], ...]] = []
+    polygons: list[tuple[Float64[np.ndarray, "_ 2"], ...]] = []
     for index, spot in enumerate(find_objects(dense.astype(np.int32)), start=1):
-        if spot is None:
-            continue
         rows, columns = spot
         patch = np.pad((dense[rows, columns] == index).view(np.uint8), 1)
         found = contours(patch, 0.5, min_area=min_area, min_hole=min_hole)

@@ -33,7 +33,8 @@ PRICE, SLOPE, FLOOR, STEP, TRIM, LEAST, ROUNDS, TOLERANCE = 0, 1, 2, 3, 4, 5, 6,
 DIAGONAL, SECOND, FREELY = 8, 9, 10
 """Places in `options`: price of a side, px², and how it grows with the variance of the points about their
 sides; the IoU to hold; cut at every so many points; points left out at corners; least share of a second
-direction; rounds; how far a simplified outline may be off, px; how much dearer diagonals, the second direction
+direction; rounds; how far a simplified outline may be off, px; how much dearer diagonals, the second
+direction
 and free sides are."""
 COARSE = 60
 """A ring of more points is cut at every other place first, until price and directions have settled."""
@@ -66,7 +67,7 @@ def circle_of(points):  # type: ignore[no-untyped-def]  # compiled by numba for 
 @numba.njit(nogil=True, cache=True)
 def draw_circle(cx, cy, radius, tolerance):  # type: ignore[no-untyped-def]
     """Lay corners on a circle, so that the sides are off by at most `tolerance`, with the circle's area."""
-    sides = max(16, int(math.ceil(math.pi / math.acos(max(0.0, 1 - tolerance / radius)))))
+    sides = max(16, math.ceil(math.pi / math.acos(max(0.0, 1 - tolerance / radius))))
     reach = radius * math.sqrt(2 * math.pi / (sides * math.sin(2 * math.pi / sides)))
     out = np.empty((sides, 2))
     for k in range(sides):
@@ -77,7 +78,8 @@ def draw_circle(cx, cy, radius, tolerance):  # type: ignore[no-untyped-def]
 
 @numba.njit(nogil=True, cache=True)
 def is_regular(ring):  # type: ignore[no-untyped-def]
-    """Whether a ring needs nothing: a circle of equal sides, or long sides, most exactly at right angles to or along others."""
+    """Whether a ring needs nothing: a circle of equal sides, or long sides, most exactly at right angles to
+    or along others."""
     n = len(ring)
     cx, cy = ring[:, 0].mean(), ring[:, 1].mean()
     low, high = 1e300, 0.0
@@ -217,7 +219,8 @@ def ring_overlap(a, b):  # type: ignore[no-untyped-def]
 
 @numba.njit(nogil=True, cache=True)
 def regular_ring(ring, flags, mains, thetas, fixed, options, axes, outer, holes):  # type: ignore[no-untyped-def]
-    """Make one ring regular as far as it stays valid and on its area: ring, directions, status, IoU, spread."""
+    """Make one ring regular as far as it stays valid and on its area: ring, directions, status, IoU,
+    spread."""
     area = area_of(ring)
     already, angle = is_regular(ring)
     if already and holds(ring, outer, holes, area):
@@ -245,7 +248,8 @@ def regular_ring(ring, flags, mains, thetas, fixed, options, axes, outer, holes)
 
 @numba.njit(nogil=True, cache=True)
 def regular_polygon(points, flags, rings, mains, thetas, fixed, options, axes):  # type: ignore[no-untyped-def]
-    """Make one polygon regular, holes along the directions of the outer ring: rings, status, IoU, angle, spread.
+    """Make one polygon regular, holes along the directions of the outer ring: rings, status, IoU, angle,
+    spread.
 
     `rings`: where each ring begins in `points`, and where the last ends.
     """

@@ -64,7 +64,8 @@ def backdrop(
 
 
 def draw_preview(path: Path, made: Made, mask: Mask | None, picture: Path | None) -> None:
-    """Draw outlines, coloured by what became of them: green regular, blue circle, orange simplified, red kept."""
+    """Draw outlines, coloured by what became of them: green regular, blue circle, orange simplified, red
+    kept."""
     import cv2
 
     if path.suffix.lower() != ".png":

@@ -23,7 +23,8 @@ Read = Callable[[int, int, int, int], Shaped[np.ndarray, "h w"]]
 class Place:
     """Where pixels lie in the world: `x = t[0] + t[1] col + t[2] row`, `y = t[3] + t[4] col + t[5] row`.
 
-    `crs`: as rasterio names it, "" if none is known; `metres`: whether lengths are metres (they are pixels in a
+    `crs`: as rasterio names it, "" if none is known; `metres`: whether lengths are metres (they are pixels
+    in a
     plain picture, and the raster's own units if it has a place but no known system).
     """
 
@@ -109,9 +110,10 @@ def mask_of(values: Shaped[np.ndarray, "h w"], kind: str = "auto", level: float 
     """Take an array as a mask of plain pixels."""
     values = one_band("mask", values)
     read = _windows_of(values)
-    kind, scale = _kind_of("mask", *values.shape, read, kind)
+    height, width = values.shape
+    kind, scale = _kind_of("mask", height, width, read, kind)
     cut = level * scale if kind == "probability" else 0.5
-    return Mask("mask", *values.shape, read, kind, cut, scale, Place())
+    return Mask("mask", height, width, read, kind, cut, scale, Place())
 
 
 def one_band(what: str, band: np.ndarray) -> Shaped[np.ndarray, "h w"]:
@@ -135,7 +137,8 @@ def one_band(what: str, band: np.ndarray) -> Shaped[np.ndarray, "h w"]:
 
 
 def read_plain(path: Path) -> Shaped[np.ndarray, "h w"]:
-    """Read a plain picture's one band, without loss: 8 and 16 bits and palettes as they are; or a .npy array."""
+    """Read a plain picture's one band, without loss: 8 and 16 bits and palettes as they are; or a .npy
+    array."""
     from PIL import Image as Pillow
 
     try:
@@ -212,7 +215,8 @@ def _open_raster(path: Path) -> tuple[int, int, Read, Place]:
 
 
 def _kind_of(what: str, height: int, width: int, read: Read, kind: str) -> tuple[str, float]:
-    """Say what the numbers mean, and what full certainty is, from a look at all of them, a block at a time."""
+    """Say what the numbers mean, and what full certainty is, from a look at all of them, a block at a
+    time."""
     low, high, dtype = np.inf, -np.inf, np.dtype(np.uint8)
     for row in range(0, height, BLOCK):
         for column in range(0, width, BLOCK):

@@ -4,8 +4,10 @@
 outline ─▶ points 1 px apart ─▶ main directions ─▶ cheapest cut into sides ─▶ lines ─▶ corners ─▶ checked
 ```
 
-Sides run along or across one or two main directions, diagonally to them, or freely; which is which is found by
-an exact dynamic programme whose price for a side grows with the roughness of the outline itself. What comes out
+Sides run along or across one or two main directions, diagonally to them, or freely; which is which is found
+by
+an exact dynamic programme whose price for a side grows with the roughness of the outline itself. What comes
+out
 is valid and keeps the area to a floor; if nothing regular does, it says so.
 """
 
@@ -21,7 +23,8 @@ from okulo.core.errors import BadInput
 from okulo.core.nouns import Polygons
 
 STATUS = ("regular", "already regular", "circle", "curved", "simplified", "kept")
-"""What became of a polygon: made regular; it was; made a circle; curved, so only simplified; nothing regular kept
+"""What became of a polygon: made regular; it was; made a circle; curved, so only simplified; nothing
+regular kept
 its area, so only simplified; kept as it was, since nothing else stayed valid and on its area."""
 REASONS = {
     "regular": "",
@@ -38,7 +41,8 @@ QUARTER = np.pi / 2
 class Regularity:
     """How regular outlines are made. Lengths are in pixels (or the unit given to `regularize`).
 
-    `strength` is the one knob for most: 1 is what was measured; 2 takes away steps twice as deep, ½ keeps half
+    `strength` is the one knob for most: 1 is what was measured; 2 takes away steps twice as deep, ½ keeps
+    half
     as deep ones. The rest is what was found best on simulated buildings.
     """
 
@@ -74,7 +78,7 @@ class Regularity:
         if not 0 <= self.iou_floor <= 1:
             raise BadInput("iou-floor", wanted="a share from 0 to 1", got=self.iou_floor)
 
-    def options(self) -> Float64[np.ndarray, "o"]:
+    def options(self) -> Float64[np.ndarray, " o"]:
         """As the kernels take them."""
         bold = self.strength**2
         return np.array(
@@ -138,7 +142,8 @@ def regularize(
     """Make polygons regular; the answer has the same order, and what became of each beside it.
 
     `unit`: what counts as a pixel, in units of the coordinates: how fine the outlines' detail is.
-    `share_directions`: neighbours within this distance (of their middles) take one direction if theirs are alike.
+    `share_directions`: neighbours within this distance (of their middles) take one direction if theirs are
+    alike.
 
     >>> rough = np.array([[0.0, 0.3], [9, -0.3], [20, 0.2], [20.3, 6], [19.8, 12], [10, 11.7], [0, 12.2]])
     >>> made, told = regularize(Polygons((((rough,)),)))
@@ -179,7 +184,8 @@ def regularize_flat(
 ) -> Regularized:
     """Make flat polygons in pixels regular: outer rings of positive area, holes negative, all simple.
 
-    `flags`: points on the picture's edge. Holes follow their polygon's directions. `threads` changes nothing in
+    `flags`: points on the picture's edge. Holes follow their polygon's directions. `threads` changes
+    nothing in
     the answer.
     """
     frame = frame or Frame()
@@ -260,7 +266,8 @@ ALIKE_DEG = 6.0
 
 
 def _shared(flat: FlatPolygons, told: Regularized, reach: float) -> Float64[np.ndarray, " p"]:
-    """Directions that neighbours agree on: means weighed by outline length over roughness; nan: keep one's own."""
+    """Directions that neighbours agree on: means weighed by outline length over roughness; nan: keep one's
+    own."""
     from scipy.spatial import cKDTree
 
     ends = flat.rings[flat.polygons]

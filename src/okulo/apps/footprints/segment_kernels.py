@@ -1,6 +1,7 @@
 """A ring of points cut into straight sides of known directions: exact dynamic programme, compiled.
 
-The cost of a side is the sum of squared distances of its points from its line, plus a price for being a side at
+The cost of a side is the sum of squared distances of its points from its line, plus a price for being a
+side at
 all. The cheapest labelling is found exactly (Jackson et al. 2005, "optimal partitioning"); a beginning that
 cannot win any more is dropped as in PELT (Killick et al. 2012, arXiv 1101.1438), so that the cost grows in
 proportion to the number of points. Neighbouring sides never share a direction, except free ones.
@@ -18,7 +19,8 @@ ASTRAY = 10.0
 
 @numba.njit(nogil=True, cache=True, fastmath=True)
 def running_sums(points, edge):  # type: ignore[no-untyped-def]  # compiled by numba for its types
-    """Sums of 1, x, y, xx, xy, yy of the first k points, k = 0 to n, and how many lie on the picture's edge."""
+    """Sums of 1, x, y, xx, xy, yy of the first k points, k = 0 to n, and how many lie on the picture's
+    edge."""
     n = len(points)
     sums = np.zeros((n + 1, 7), np.float64)
     for k in range(n):
@@ -123,7 +125,8 @@ def drop(waiting, tried, other, count, j):  # type: ignore[no-untyped-def]
 
 @numba.njit(nogil=True, cache=True)
 def walk_back(cost, origin, before, n):  # type: ignore[no-untyped-def]
-    """Read the sides off from the end; the last does not have the first one's direction if it can be helped."""
+    """Read the sides off from the end; the last does not have the first one's direction if it can be
+    helped."""
     starts = np.empty(n + 1, np.int32)
     labels = np.empty(n + 1, np.int32)
     label = 0

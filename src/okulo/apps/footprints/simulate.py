@@ -1,7 +1,8 @@
 """Buildings whose outlines are known, and what a segmentation network would say of them.
 
 A network's probability map is soft, rounds corners, wanders along walls in blobs some pixels long, frays, and
-grows over or eats away corners (trees, shadows). All of this is laid over an exact, antialiased picture of the
+grows over or eats away corners (trees, shadows). All of this is laid over an exact, antialiased picture of
+the
 truth; lengths are in pixels.
 """
 
@@ -14,7 +15,7 @@ from jaxtyping import Float32, Float64
 from okulo.core.errors import BadInput
 from okulo.core.nouns import Polygons
 
-Ring = Float64[np.ndarray, "m 2"]
+Ring = Float64[np.ndarray, "_ 2"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -130,7 +131,7 @@ def make_building(kind: str, rng: np.random.Generator, *, turn: float | None = N
     rings = [SHAPES[kind](rng, w, h)]
     if kind == "courtyard":
         a, b = w * rng.uniform(0.25, 0.35), h * rng.uniform(0.28, 0.36)
-        rings.append(_rectangle(w - 2 * a, h - 2 * b)[::-1] + [a, b])
+        rings.append(_rectangle(w - 2 * a, h - 2 * b)[::-1] + np.array([a, b]))
     angle = rng.uniform(0, np.pi / 2) if turn is None else turn
     c, s = np.cos(angle), np.sin(angle)
     centre = (rings[0].min(axis=0) + rings[0].max(axis=0)) / 2
@@ -158,7 +159,8 @@ def _smooth(field: np.ndarray, length: float) -> np.ndarray:
     import cv2
 
     blurred: np.ndarray = cv2.GaussianBlur(field, (0, 0), max(0.3, length))
-    return blurred / max(float(blurred.std()), 1e-9)
+    scaled: np.ndarray = blurred / max(float(blurred.std()), 1e-9)
+    return scaled
 
 
 def disturb(

@@ -1,6 +1,7 @@
 """Footprints as post-processing of a served network: `okulo serve buildings.onnx --postprocess footprints`.
 
-`split` cuts the mask into pieces of one building each and sends them as bytes (a quarter of float32); `predict`
+`split` cuts the mask into pieces of one building each and sends them as bytes (a quarter of float32);
+`predict`
 outlines and straightens them, in as many processes as the server has for it; `join` makes GeoJSON of all.
 """
 
@@ -22,7 +23,8 @@ TOLD = ("status", "iou", "angle_deg", "roughness", "directions")
 
 
 class Footprints:
-    """From `masks` (k, H, W), probabilities, to a GeoJSON collection in pixels of the picture that was sent."""
+    """From `masks` (k, H, W), probabilities, to a GeoJSON collection in pixels of the picture that was
+    sent."""
 
     def split(self, answer: Answer, height: int, width: int) -> list[dict[str, Any]]:
         """Cut out each patch that is above one half, with a margin, other patches blanked out."""

@@ -1,7 +1,8 @@
 """Contours of rasters of any size: tile by tile, cut contours joined across the seams, memory flat.
 
 A tile overlaps the next by one row of pixels; where a contour leaves a tile, the next computes the very same
-point from the same two pixels. So the answer is that of the whole raster, to the last bit, whatever the tiles.
+point from the same two pixels. So the answer is that of the whole raster, to the last bit, whatever the
+tiles.
 """
 
 from collections.abc import Iterator
@@ -13,7 +14,7 @@ from okulo.algo.ring_kernels import area_of, inside_ring
 from okulo.algo.rings import FlatPolygons, join_polygons, trace
 from okulo.apps.footprints.raster import Mask
 
-Ring = Float64[np.ndarray, "m 2"]
+Ring = Float64[np.ndarray, "_ 2"]
 
 
 class Seams:
@@ -47,7 +48,8 @@ class Seams:
 
 
 def tiles_of(mask: Mask, tile: int) -> Iterator[tuple[int, int, int, int, bool]]:
-    """Windows (row, column, height, width) that share a row and a column with the next, and: last of its row."""
+    """Windows (row, column, height, width) that share a row and a column with the next, and: last of its
+    row."""
     for row in range(0, max(1, mask.height - 1), tile):
         for column in range(0, max(1, mask.width - 1), tile):
             height, width = min(tile + 1, mask.height - row), min(tile + 1, mask.width - column)

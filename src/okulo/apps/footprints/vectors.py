@@ -71,7 +71,8 @@ def guess_resolution(points: np.ndarray, flat: FlatPolygons) -> float:
 
     At most an eighth of a building's side, for outlines that are regular already.
 
-    >>> stairs = join_polygons([(np.array([[0.0, 0], [14, 0], [14, 0.5], [14.5, 0.5], [14.5, 13], [0, 13]]),)])
+    >>> ring = np.array([[0.0, 0], [14, 0], [14, 0.5], [14.5, 0.5], [14.5, 13], [0, 13]])
+    >>> stairs = join_polygons([(ring,)])
     >>> guess_resolution(stairs.points, stairs)
     0.5
     """

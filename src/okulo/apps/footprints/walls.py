@@ -1,6 +1,8 @@
-"""Buildings wall to wall: blocks made regular as one, inner walls straight and shared; and no new overlaps."""
+"""Buildings wall to wall: blocks made regular as one, inner walls straight and shared; and no new
+overlaps."""
 
 from dataclasses import replace
+from itertools import pairwise
 
 import numpy as np
 import shapely
@@ -13,7 +15,7 @@ from okulo.apps.footprints.fit_kernels import cross_open, make_labels, side_line
 from okulo.apps.footprints.regularize import STATUS, Regularity, Regularized, regularize_flat
 from okulo.apps.footprints.segment_kernels import cut, running_sums
 
-Rings = tuple[Float64[np.ndarray, "m 2"], ...]
+Rings = tuple[Float64[np.ndarray, "_ 2"], ...]
 SHARED = 2.0
 """Outlines that run together for so many pixels are of neighbours wall to wall."""
 REACH = 5.0
@@ -30,7 +32,10 @@ def to_shapes(flat: FlatPolygons) -> np.ndarray:
         np.concatenate([flat.points, flat.points[:0]]),
         indices=np.repeat(np.arange(len(flat.rings) - 1), np.diff(flat.rings)),
     )
-    return shapely.polygons(rings, indices=np.repeat(np.arange(len(flat)), np.diff(flat.polygons)))
+    shapes: np.ndarray = shapely.polygons(
+        rings, indices=np.repeat(np.arange(len(flat)), np.diff(flat.polygons))
+    )
+    return shapes
 
 
 def from_shape(shape: shapely.Polygon) -> Rings:
@@ -119,7 +124,8 @@ def regular_block(shapes: np.ndarray, regularity: Regularity) -> list[shapely.Po
 def divide(
     shapes: np.ndarray, outline: shapely.Polygon, lines: list[shapely.Geometry]
 ) -> list[shapely.Geometry]:
-    """Give each piece into which the lines divide the outline to the shape it overlaps most; splinters move on."""
+    """Give each piece into which the lines divide the outline to the shape it overlaps most; splinters move
+    on."""
     faces = shapely.get_parts(shapely.polygonize([shapely.union_all(lines)]))
     faces = faces[shapely.contains(outline, shapely.point_on_surface(faces))]
     owner = np.array(
@@ -144,7 +150,7 @@ def snapped(wall: shapely.LineString, outline: shapely.Polygon) -> shapely.LineS
     ends = shapely.get_coordinates(wall)
     for ring in (outline.exterior, *outline.interiors):
         corners = shapely.get_coordinates(ring)
-        for a, b in zip(corners, corners[1:]):
+        for a, b in pairwise(corners):
             way = (b - a) / max(float(np.hypot(*(b - a))), 1e-12)
             normal = np.array([-way[1], way[0]])
             for end, inner in ((ends[0], ends[1]), (ends[-1], ends[-2])):

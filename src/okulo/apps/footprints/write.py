@@ -3,6 +3,7 @@
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -102,7 +103,7 @@ def _features(made: Footprints) -> list[tuple[int, int]]:
         return [(k, k + 1) for k in range(len(made))]
     number = np.asarray(made.feature)
     cuts = [0, *(np.flatnonzero(np.diff(number)) + 1).tolist(), len(number)] if len(number) else [0]
-    return list(zip(cuts, cuts[1:]))
+    return list(pairwise(cuts))
 
 
 def _write_ogr(path: Path, made: Footprints, driver: str) -> None:

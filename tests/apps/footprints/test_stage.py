@@ -1,0 +1,51 @@
+"""Footprints behind a served network: split, worked off in other processes, joined to GeoJSON."""
+
+import json
+
+import numpy as np
+import pytest
+import shapely
+
+from okulo.apps.footprints.simulate import simulate
+from okulo.apps.footprints.stage import Footprints
+from okulo.core.errors import BadInput
+
+pytest.importorskip("orjson")
+
+from okulo.serve.isolated import Isolated  # noqa: E402
+from okulo.serve.named import find_postprocess  # noqa: E402
+from okulo.serve.wire import packed, unpack  # noqa: E402
+
+
+def test_a_probability_map_becomes_geojson_over_processes() -> None:
+    scene = simulate(9, noise="light", rng=np.random.default_rng(1))
+    answer = {"masks": scene.probability[None]}
+    stage = find_postprocess("footprints")
+    height, width = (2 * side for side in scene.probability.shape)
+    pieces = stage.split(answer, height, width)
+    assert len(pieces) == 9
+    assert all(np.asarray(piece["patch"]).dtype == np.uint8 for piece in pieces)
+    worker = Isolated("footprints")
+    try:
+        results = [each for piece in pieces for each in worker.predict([piece])]
+    finally:
+        worker.close()
+    said = stage.join(answer, height, width, results)
+    assert said == stage.join(answer, height, width, unpack(packed(stage.predict(pieces))))
+    assert len(said["features"]) == 9
+    truth = [shapely.Polygon(rings[0] * 2) for rings in scene.truth.rings]
+    for each in json.loads(json.dumps(said))["features"]:
+        shape = shapely.from_geojson(json.dumps(each["geometry"]))
+        assert max(shape.intersection(t).area / shape.union(t).area for t in truth) > 0.95
+        assert each["properties"]["status"] == "regular"
+
+
+def test_an_answer_without_masks_is_refused() -> None:
+    with pytest.raises(BadInput, match="wanted an output 'masks'|expected an output 'masks'"):
+        Footprints().split({"probabilities": np.zeros(2, np.float32)}, 4, 4)
+
+
+def test_an_empty_mask_gives_an_empty_collection() -> None:
+    answer = {"masks": np.zeros((1, 8, 8), np.float32)}
+    assert Footprints().split(answer, 8, 8) == []
+    assert Footprints().join(answer, 8, 8, []) == {"type": "FeatureCollection", "features": []}
