@@ -8,6 +8,7 @@ import polars as pl
 import pytest
 
 from okulo.core.errors import BadInput
+from okulo.core.nouns import Detections
 from okulo.io.images import encode_png
 from okulo.metrics.retrieval import measure
 from okulo.search.build import (
@@ -24,7 +25,7 @@ from okulo.search.feedback import FOLDER, PAIRS, PairsParams, add_pair, keep_que
 from okulo.search.find import SearchParams
 from okulo.search.find import run as run_search
 from okulo.search.index import open_index
-from okulo.search.pictures import cut, object_box
+from okulo.search.pictures import cut, main_object, object_box
 from okulo.search.tune import TuneParams
 from okulo.search.tune import run as run_tune
 
@@ -221,6 +222,25 @@ def test_the_main_object_is_cut_out() -> None:
     assert cut(page, "none") is page
     blank = np.full((1, 1, 3), 7, np.uint8)
     assert cut(blank, "object").shape == (1, 1, 3)
+
+
+def test_a_detectors_box_is_cut_out() -> None:
+    page = np.arange(100 * 100 * 3, dtype=np.uint8).reshape(100, 100, 3)
+    boxes = np.float32([[0, 0, 10, 10], [20, 30, 60, 70], [0, 0, 100, 100]])
+    found = Detections(boxes, np.float32([0.9, 0.8, 0.01]), np.int32([0, 1, 2]))
+    np.testing.assert_array_equal(main_object(page, found), page[26:74, 16:64])
+    none = Detections(np.zeros((0, 4), np.float32), np.zeros(0, np.float32), np.zeros(0, np.int32))
+    assert main_object(page, none) is page
+
+
+def test_a_crop_that_is_none_is_refused(tmp_path: Path) -> None:
+    from okulo.cli.see import see as see_here
+
+    said = IndexParams(
+        items=make_table(tmp_path), model="descriptor", output=tmp_path / "a.index", crop="objct"
+    )
+    with pytest.raises(BadInput, match="crop: expected one of none, object, or a detector's model file"):
+        run(said, see_here)
 
 
 def test_a_crop_finds_an_object_wherever_it_lies(tmp_path: Path) -> None:

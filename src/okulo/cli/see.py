@@ -1,25 +1,30 @@
 """What embeds pictures for searching: a model file, or the network-free descriptor."""
 
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
+from okulo.cli.embed import fingerprint
 from okulo.core.errors import BadInput
 from okulo.core.protocols import Image
-from okulo.search.pictures import Seeing
+from okulo.search.pictures import CROPS, Seeing, main_object
 
 
 def see(model: str, crop: str) -> Seeing:
     """Open what `--model` names."""
+    if crop not in CROPS:
+        seeing, cutter, named = see(model, "none"), _detector(Path(crop)), fingerprint(Path(crop))
+        whole = str(Path(crop).resolve())
+        return replace(seeing, name=f"{seeing.name} {named}", crop=whole, cutter=cutter)
     if model == "descriptor":
         from okulo.curate.descriptor import LENGTH, describe
 
         return Seeing(
             "descriptor 1", LENGTH, lambda images: np.stack([describe(each) for each in images]), model, crop
         )
-    from okulo.cli.embed import fingerprint
     from okulo.runtime.modelfile import load
 
     path = Path(model)
@@ -34,3 +39,22 @@ def see(model: str, crop: str) -> Seeing:
         return np.stack([answer["embedding"] for answer in file.predict(images)])
 
     return Seeing(fingerprint(path), length, predict, str(path.resolve()), crop)
+
+
+def _detector(path: Path) -> Callable[[Image], Image]:
+    """Cut pictures by what a detector's model file finds in them."""
+    from okulo.algo.detect import detections_of
+    from okulo.runtime.modelfile import load
+
+    if not path.is_file():
+        raise BadInput(
+            "crop", wanted=f"one of {', '.join(CROPS)}, or a detector's model file", got=repr(str(path))
+        )
+    file = load(path, threads=1, batch_size=1, callers=os.cpu_count() or 1)
+    if file.info.task != "detect":
+        raise BadInput(str(path), f"is a model to {file.info.task}", hint="--crop takes one that detects")
+
+    def cut(image: Image) -> Image:
+        return main_object(image, detections_of(file.predict([image])[0]))
+
+    return cut

@@ -20,7 +20,7 @@ from okulo.search import index as indexes
 from okulo.search.exact import unit
 from okulo.search.index import Index, open_index
 from okulo.search.manifest import Manifest, write_manifest
-from okulo.search.pictures import CROPS, Seeing
+from okulo.search.pictures import Seeing
 from okulo.search.settings import Choice, Settings, choose, settle
 from okulo.search.where import where
 
@@ -50,7 +50,7 @@ class IndexParams(Params):
     memory: float = param(4.0, help="gigabytes that searching may take", low=0.001)
     where: str = param("", help="only these items, as in SQL: \"split = 'train'\"")
     column: str = param("embedding", help="vectors of the table; checked on a few pictures")
-    crop: str = param("none", help="object: cut out the main object first", choices=CROPS)
+    crop: str = param("none", help="cut out the main object first: `object`, or a detector's model file")
     store: str = param("", help="keep vectors in Milvus: milvus://host:19530/name, milvus:///file.db#name")
     links: int = param(32, help="hnsw: neighbours a row is linked with", low=2, high=256)
     effort: int = param(64, help="hnsw: how far is looked for an answer", low=1, high=10_000)
@@ -107,7 +107,7 @@ def run(params: IndexParams, see: See, progress: Progress = silent) -> IndexRepo
         length=length,
         model=seeing.name,
         model_file=seeing.file,
-        crop=params.crop,
+        crop=seeing.crop,
         table=str(params.items.resolve()),
         reason=choice.reason,
         store=params.store,
