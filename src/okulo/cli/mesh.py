@@ -77,8 +77,8 @@ def show_simulate(report: SimulateReport, console: Console) -> None:
 
 mesh = cyclopts.App(
     name="mesh",
-    help="Take the noise out of triangle meshes and keep their edges. "
-    "Every part takes --quiet and --json; `okulo mesh denoise --help` says the rest.",
+    help="Take the noise out of triangle meshes and keep their edges.",
+    help_epilogue="Each takes --quiet (no progress bars) and --json (print the report as JSON).",
 )
 mesh.command(command(DenoiseParams, run_denoise, show_denoise), name="denoise")
 mesh.command(command(SimulateParams, run_simulate, show_simulate), name="simulate")
