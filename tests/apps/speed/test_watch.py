@@ -16,6 +16,7 @@ from okulo.apps.speed.watching import WatchParams, run
 from okulo.core.errors import BadInput
 from okulo.io.images import encode_png
 from okulo.io.video import write_video
+from tests.outside import missing
 
 BEGIN = datetime(2026, 5, 1)
 VTEST = Path("/usr/share/doc/opencv-doc/examples/data/vtest.avi")
@@ -97,10 +98,12 @@ def test_one_odd_frame_is_no_alarm() -> None:
     assert move is not None and move.right_px == pytest.approx(10, abs=0.5)
 
 
-@pytest.mark.skipif(not VTEST.exists(), reason="apt install opencv-doc")
+@pytest.mark.slow
 def test_a_real_camera_stands_still_and_a_pan_of_ten_pixels_is_found_within_a_minute(tmp_path: Path) -> None:
     from okulo.io.video import open_video
 
+    if not VTEST.exists():
+        missing("vtest.avi", "apt-get install opencv-doc")
     with open_video(VTEST) as video:
         frames = [frame for frame in video.frames() if frame.number % 20 == 0]
     still, panned = (ShiftWatch(Reference(frames[0].image)) for _ in range(2))
