@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 import pytest
+from tests.outside import missing
 
 from okulo.apps.speed.measure import measure
 from okulo.apps.speed.render import empty_road
@@ -16,7 +17,6 @@ from okulo.apps.speed.watching import WatchParams, run
 from okulo.core.errors import BadInput
 from okulo.io.images import encode_png
 from okulo.io.video import write_video
-from tests.outside import missing
 
 BEGIN = datetime(2026, 5, 1)
 VTEST = Path("/usr/share/doc/opencv-doc/examples/data/vtest.avi")
