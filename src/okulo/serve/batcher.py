@@ -44,6 +44,8 @@ class Work(Generic[In, Out]):
     urgent: bool = False
     gone: Callable[[], bool] = _stays
     """Says whether nobody waits for the answer any more."""
+    alone: bool = False
+    """A worker died over it: once more, in a batch of its own."""
     queued_at: float = field(default_factory=time.monotonic)
 
     def before(self) -> float:
@@ -85,6 +87,11 @@ class Lane(Generic[In, Out]):
     def push(self, work: Work[In, Out]) -> None:
         """Queue it behind its equals."""
         (self.urgent if work.urgent else self.calm).append(work)
+        self.items += len(work.items)
+
+    def push_back(self, work: Work[In, Out]) -> None:
+        """Queue it before its equals: it has been taken once."""
+        (self.urgent if work.urgent else self.calm).appendleft(work)
         self.items += len(work.items)
 
     def head(self) -> Work[In, Out]:
@@ -175,12 +182,11 @@ class Batcher(Generic[In, Out]):
             alive = [work for work in batch if not _dropped(work, started)]
             count = sum(len(work.items) for work in alive)
             if alive:
-                self._answer(predictor, alive)
+                well = self._answer(predictor, alive)
                 seconds = time.monotonic() - started
-                pace = seconds / count
-                self.seconds_per_item += (pace - self.seconds_per_item) * (
-                    0.1 if self.seconds_per_item else 1
-                )
+                if well:  # what failed says nothing of the pace
+                    share = 0.1 if self.seconds_per_item else 1.0
+                    self.seconds_per_item += (seconds / count - self.seconds_per_item) * share
                 self._watch.batch(self.name, count, seconds, [started - work.queued_at for work in alive])
             with self._lock:
                 self._running -= sum(len(work.items) for work in batch)
@@ -221,7 +227,7 @@ class Batcher(Generic[In, Out]):
     def _fill(self, lane: Lane[In, Out]) -> list[Work[In, Out]]:
         batch = [lane.pop()]
         key, room = batch[0].key, self.batch_size - len(batch[0].items)
-        while lane.items and len(lane.head().items) <= room:
+        while lane.items and len(lane.head().items) <= room and not (batch[0].alone or lane.head().alone):
             batch.append(lane.pop())
             room -= len(batch[-1].items)
         if not lane.items:
@@ -230,24 +236,40 @@ class Batcher(Generic[In, Out]):
         self._running += self.batch_size - room
         return batch
 
-    def _answer(self, predictor: Predictor[In, Out], batch: list[Work[In, Out]]) -> None:
+    def _answer(self, predictor: Predictor[In, Out], batch: list[Work[In, Out]]) -> bool:
+        """Answer a batch; False if it failed as one."""
         try:
             answers = _predict(predictor, [item for work in batch for item in work.items])
+        except WorkerDied as error:
+            self._watch.failure(self.name, error)
+            self._again(batch, error)
+            return False
         except Exception as error:  # one bad item must not spoil its neighbours' answers
             self._watch.failure(self.name, error)
-            if len(batch) == 1 and not isinstance(error, WorkerDied):
+            if len(batch) == 1:
                 _finish(batch[0], None, error)
-                return
-            self._answer_alone(predictor, batch)
-            return
-        if len(batch) == 1:
-            _finish(batch[0], answers, None)
-            return
+            else:
+                self._answer_alone(predictor, batch)
+            return False
         start = 0
         for work in batch:
             end = start + len(work.items)
             _finish(work, answers[start:end], None)
             start = end
+        return True
+
+    def _again(self, batch: list[Work[In, Out]], error: WorkerDied) -> None:
+        """Let whoever is free try each piece of work once more, by itself; the second time it fails."""
+        hopeful = [work for work in batch if not work.alone]
+        with self._lock:
+            for work in reversed(hopeful):
+                work.alone = True
+                self._lanes.setdefault(work.key, Lane()).push_back(work)
+                self._waiting += len(work.items)
+            self._ready.notify(len(hopeful))
+        for work in batch:
+            if work not in hopeful:
+                _finish(work, None, error)
 
     def _answer_alone(self, predictor: Predictor[In, Out], batch: list[Work[In, Out]]) -> None:
         for work in batch:
@@ -257,7 +279,10 @@ class Batcher(Generic[In, Out]):
                 _finish(work, _predict(predictor, work.items), None)
             except Exception as error:  # this is the bad one: it fails alone
                 self._watch.failure(self.name, error)
-                _finish(work, None, error)
+                if isinstance(error, WorkerDied):
+                    self._again([work], error)
+                else:
+                    _finish(work, None, error)
 
 
 def _predict(predictor: Predictor[In, Out], items: Sequence[In]) -> Sequence[Out]:
