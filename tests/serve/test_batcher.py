@@ -209,6 +209,35 @@ def test_a_worker_whose_process_is_down_takes_no_work_from_the_others() -> None:
     assert batcher.close()
 
 
+def test_what_a_worker_died_over_is_tried_again_by_whoever_is_free() -> None:
+    class Dies:
+        """Dies over its first batch after a while, and its process does not come up again."""
+
+        ready = True
+        busy = threading.Event()
+
+        def wait_ready(self, timeout_s: float) -> None:
+            time.sleep(0.01)
+            raise WorkerDied("does not come up")
+
+        def predict(self, batch: Sequence[int], /) -> list[int]:
+            assert self.ready
+            self.busy.set()
+            time.sleep(0.2)
+            self.ready = False
+            raise WorkerDied("died")
+
+    dies, up, out = Dies(), Doubling(gated=True), Outcomes()
+    batcher = Batcher([dies, up], batch_size=4)
+    run(batcher, [out.work(number) for number in range(12)])
+    assert dies.busy.wait(10)
+    up.gate.set()
+    assert out.wait(12) == {(number,): [2 * number] for number in range(12)}
+    assert not dies.ready
+    assert batcher.seconds_per_item < 0.05  # what failed says nothing of the pace
+    assert batcher.close()
+
+
 def test_closing_answers_what_waits_and_takes_no_more() -> None:
     slow, out = Doubling(gated=True), Outcomes()
     batcher = Batcher([slow], batch_size=2)
