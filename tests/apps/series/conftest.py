@@ -19,7 +19,7 @@ from okulo.apps.series.features import FeaturesParams
 from okulo.apps.series.features import run as features
 from okulo.apps.series.simulate import Simulated, send, simulate
 
-COUNT = 6000
+COUNT = 15_000
 
 
 @pytest.fixture(scope="session")

@@ -48,7 +48,7 @@ def test_a_table_comes_bit_for_bit(server: str, made: Simulated, tmp_path: Path)
     report = run(ImportParams(source=server, table="recordings", out=tmp_path / "r", part=1000))
     assert report.series == len(made.series)
     assert report.values == len(made.series.values)
-    assert report.parts == 6
+    assert report.parts == 15
     assert report.findings["gaps"] > 200
     assert report.findings["infinite"] > 0
     check_same(tmp_path / "r", made)
@@ -126,11 +126,12 @@ def test_a_dump_of_samples_in_any_order(tmp_path: Path) -> None:
 def test_csv_and_parquet_say_the_same(parquet: Path, made: Simulated, tmp_path: Path) -> None:
     run(ImportParams(source=str(parquet), out=tmp_path / "p"))
     check_same(tmp_path / "p", made)
-    lists = [",".join("NULL" if np.isnan(v) else repr(float(v)) for v in row) for row in made.series]
-    text = "id,note,values\n" + "".join(f'{i},x,"{{{row}}}"\n' for i, row in zip(made.series.id, lists))
+    part = Simulated(bring.cut(made.series, 0, 1500), made.kind[:1500])
+    lists = [",".join("NULL" if np.isnan(v) else repr(float(v)) for v in row) for row in part.series]
+    text = "id,note,values\n" + "".join(f'{i},x,"{{{row}}}"\n' for i, row in zip(part.series.id, lists))
     (tmp_path / "r.csv.gz").write_bytes(gzip.compress(text.encode(), 1))
     run(ImportParams(source=str(tmp_path / "r.csv.gz"), out=tmp_path / "c"))
-    check_same(tmp_path / "c", made)
+    check_same(tmp_path / "c", part)
     rows = [(i, t, v) for i, row in zip(made.series.id[:50], made.series) for t, v in enumerate(row.tolist())]
     long = pl.DataFrame(rows, schema=["id", "t", "v"], orient="row").sample(fraction=1, shuffle=True, seed=1)
     long.write_csv(tmp_path / "long.csv")

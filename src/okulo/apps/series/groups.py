@@ -19,7 +19,7 @@ The halves of a uniform stretch are 1.73 apart, of a Gaussian 1.33; two heaps th
 SPLINTER = 1.5
 """Splinters join their nearest neighbour up to so many times the gap."""
 
-MEMBERS = 20
+MEMBERS = 8
 """There are never more cells than so many rows for each would allow."""
 
 FUZZ = 0.1

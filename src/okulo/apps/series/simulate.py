@@ -90,7 +90,7 @@ def simulate(
 
     >>> made = simulate(1000, np.random.default_rng(0))
     >>> len(made.series), int((made.kind == 0).sum())
-    (1000, 818)
+    (1000, 785)
     """
     unknown = set(faults) - set(FAULTS)
     if unknown or sum(faults.values()) >= 1:
