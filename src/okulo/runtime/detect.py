@@ -21,6 +21,7 @@ from okulo.core.params import Params, param
 from okulo.core.protocols import Progress, silent
 from okulo.io.files import write_aside, write_json
 from okulo.io.images import encode_jpeg, read_image
+from okulo.io.video import Writer, write_video
 from okulo.runtime.draw import draw
 from okulo.runtime.engines import ENGINES
 from okulo.runtime.find import find_items
@@ -116,7 +117,8 @@ def run(params: DetectParams, progress: Progress = silent) -> DetectReport:
     model = load(params.model, params.engine, threads=1, callers=workers)
     model.info = info = settled(model.info, params)
     wanted = _wanted(info, params.labels)
-    rows, broken, clock = Rows(), [], Clock()
+    rows, clock = Rows(), Clock()
+    broken: list[tuple[str, str, float, str]] = []
     start = time.perf_counter()
     with ExitStack() as stack:
         if video:
@@ -230,7 +232,7 @@ class _Artist:
     def __init__(self, params: DetectParams, info: ModelInfo, stack: ExitStack) -> None:
         self._to, self._classes, self._stack = params.draw, info.classes, stack
         self._video = params.draw is not None and params.draw.suffix == ".mp4"
-        self._writer = None
+        self._writer: Writer | None = None
         self._taken: Counter[str] = Counter()
 
     def draw(self, frame: Frame, found: Detections) -> None:
@@ -246,8 +248,6 @@ class _Artist:
                 aside.write_bytes(encode_jpeg(drawn))
             return
         if self._writer is None:
-            from okulo.io.video import write_video
-
             height, width = drawn.shape[:2]
             self._writer = self._stack.enter_context(write_video(self._to, width=width, height=height))
         self._writer.write(drawn, frame.time_s)
