@@ -67,6 +67,28 @@ def steps(count: int, repeats: int, peers: str | None) -> dict[str, Any]:
     return told
 
 
+def _arrow(dump: Path) -> int:
+    """Read a plain dump with pyarrow, without writing anything."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+    import pyarrow.csv as pv
+
+    text = dump.read_bytes()
+    start = text.index(b"FROM stdin;\n") + 12
+    rows = pv.read_csv(
+        pa.BufferReader(memoryview(text)[start : text.index(b"\n\\.\n", start) + 1]),
+        read_options=pv.ReadOptions(column_names=["id", "values"]),
+        parse_options=pv.ParseOptions(delimiter="\t", quote_char=False),
+        convert_options=pv.ConvertOptions(column_types={"id": pa.int64(), "values": pa.string()}),
+    )
+    count = 0
+    for chunk in rows["values"].chunks:
+        parts = pc.split_pattern(pc.utf8_slice_codeunits(chunk, 1, -1), ",").flatten()
+        known = pc.if_else(pc.is_in(parts, pa.array(["", "NULL"])), None, parts)
+        count += len(pc.cast(known, pa.float32()))
+    return count
+
+
 def imports(url: str, folder: Path, repeats: int) -> dict[str, float]:
     """From a table and from a dump, written as Parquet; beside reading alone, without writing anything."""
     import psycopg
@@ -84,32 +106,12 @@ def imports(url: str, folder: Path, repeats: int) -> dict[str, float]:
             data = np.frombuffer(rows.getbuffer()[19 : 19 + (rows.tell() - 19) // 8 * 8], ">i4, >f4")
             return len(data["f1"])
 
-    def arrow(dump: Path) -> int:
-        import pyarrow as pa
-        import pyarrow.compute as pc
-        import pyarrow.csv as pv
-
-        text = dump.read_bytes()
-        start = text.index(b"FROM stdin;\n") + 12
-        rows = pv.read_csv(
-            pa.BufferReader(memoryview(text)[start : text.index(b"\n\\.\n", start) + 1]),
-            read_options=pv.ReadOptions(column_names=["id", "values"]),
-            parse_options=pv.ParseOptions(delimiter="\t", quote_char=False),
-            convert_options=pv.ConvertOptions(column_types={"id": pa.int64(), "values": pa.string()}),
-        )
-        count = 0
-        for chunk in rows["values"].chunks:
-            parts = pc.split_pattern(pc.utf8_slice_codeunits(chunk, 1, -1), ",").flatten()
-            known = pc.if_else(pc.is_in(parts, pa.array(["", "NULL"])), None, parts)
-            count += len(pc.cast(known, pa.float32()))
-        return count
-
     dump = folder / "dump.sql"
     subprocess.run([find_program("pg_dump"), "-d", url, "-t", "recordings", "-f", str(dump)], check=True)
     ours(url, table="recordings")
     told = {
         "okulo, dump to Parquet": timed(lambda: ours(str(dump)), repeats),
-        "pyarrow, dump to arrays only": timed(lambda: arrow(dump), repeats),
+        "pyarrow, dump to arrays only": timed(lambda: _arrow(dump), repeats),
         "okulo, PostgreSQL to Parquet": timed(lambda: ours(url, table="recordings"), repeats),
         "psycopg COPY BINARY to a record view only": timed(copy, repeats),
     }
