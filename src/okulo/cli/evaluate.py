@@ -1,28 +1,62 @@
 """`okulo evaluate`."""
 
+from dataclasses import replace
+
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
 from okulo.cli.command import command
 from okulo.cli.open_model import open_model
+from okulo.core.model import Threshold
 from okulo.core.protocols import Progress
+from okulo.evaluate.boxes import LOWEST, BoxesReport
+from okulo.evaluate.boxes import run as measure_boxes
 from okulo.evaluate.figures import Effect
 from okulo.evaluate.measure import SHARES, EvaluateParams, run
 from okulo.evaluate.outcome import EvaluateReport
 from okulo.evaluate.words import count, num, pct
+from okulo.runtime.modelfile import ModelFile
 
 WORST_CLASSES = 5
 
 
-def measure(params: EvaluateParams, progress: Progress) -> EvaluateReport:
+def measure(params: EvaluateParams, progress: Progress) -> EvaluateReport | BoxesReport:
     """Open the model and measure it."""
     predictor, info = open_model(params.model, engine=params.engine)
+    if info.task == "detect":
+        if isinstance(predictor, ModelFile):  # unsure boxes count too
+            predictor.info = replace(info, threshold=Threshold(value=LOWEST))
+        return measure_boxes(params, predictor, info, progress)
     return run(params, predictor, info, progress)
 
 
-def show(report: EvaluateReport, console: Console) -> None:
+def show_boxes(report: BoxesReport, console: Console) -> None:
+    """Print how well boxes are found, and the worst classes."""
+    where = "" if report.split == "all" else f" of the {report.split} split"
+    console.print(
+        f"[bold]{escape(report.name)}[/bold] on {count(report.pictures)} pictures{where}, "
+        f"{count(report.boxes)} boxes: average precision [bold]{num(report.mean_precision)}[/bold] "
+        f"(overlap .5 to .95), {num(report.precision_at_50)} at .5, {num(report.precision_at_75)} at .75"
+    )
+    if report.unknown:
+        console.print(f"[yellow]Left out: {count(report.unknown)} boxes of unknown classes.[/yellow]")
+    if len(report.findings):
+        console.print(f"[yellow]Left out: {count(len(report.findings))} pictures cannot be read.[/yellow]")
+    table = Table(box=None, pad_edge=False, header_style="dim")
+    for name in ("worst classes", "boxes", "AP", "AP at .5"):
+        table.add_column(name, justify="left" if name == "worst classes" else "right")
+    for each in report.classes[:WORST_CLASSES]:
+        table.add_row(escape(each.label), count(each.boxes), num(each.precision), num(each.precision_at_50))
+    console.print(table)
+    console.print(escape(f"Report: {report.report}"), soft_wrap=True)
+
+
+def show(report: EvaluateReport | BoxesReport, console: Console) -> None:
     """Print the main figures, what a threshold does, and the worst classes."""
+    if isinstance(report, BoxesReport):
+        show_boxes(report, console)
+        return
     figures, coverage = report.figures, report.coverage
     where = "" if report.split == "all" else f" of the {report.split} split"
     console.print(
