@@ -123,13 +123,13 @@ def aeon_sets(folder: Path) -> dict[str, dict[str, object]]:
         k = int(truth.max()) + 1
         ways = {
             "aeon k-means, Euclidean": TimeSeriesKMeans(k, distance="euclidean", random_state=0),
-            "aeon k-means, MSM": TimeSeriesKMeans(k, distance="msm", max_iter=5, n_init=1, random_state=0),
+            "aeon k-means, MSM": TimeSeriesKMeans(k, distance="msm", max_iter=3, n_init=1, random_state=0),
             "aeon k-means, DTW": TimeSeriesKMeans(
-                k, distance="dtw", distance_params={"window": 0.2}, max_iter=5, n_init=1, random_state=0
+                k, distance="dtw", distance_params={"window": 0.2}, max_iter=3, n_init=1, random_state=0
             ),
             "aeon k-shape": KShape(k, random_state=0),
         }
-        some = np.random.default_rng(0).permutation(len(x))[:250]
+        some = np.random.default_rng(0).permutation(len(x))[:120]
         figures = {}
         for way, model in ways.items():
             try:

@@ -222,7 +222,7 @@ def run(params: ImportParams, progress: Progress = silent) -> ImportReport:
     started = time.perf_counter()
     source, name = open_source(params)
     store = Store(params.out)
-    said = {"source": name, "query": params.query, "table": params.table}
+    said: dict[str, Any] = {"source": name, "query": params.query, "table": params.table}
     said |= {"columns": list(Where(params.id, params.values, params.time).columns)}
     before = _begin(store, said, replace=params.replace)
     known = Known(store.ids())

@@ -55,7 +55,8 @@ class Classifier:
         score = ((squeeze(z) - self.mean) / self.scale) @ self.weight.T + self.bias
         score -= score.max(axis=1, keepdims=True)
         power: np.ndarray = np.exp(score)
-        return power / power.sum(axis=1, keepdims=True)
+        power /= power.sum(axis=1, keepdims=True)
+        return power
 
     def answer(self, features: Float32[np.ndarray, "n d"], length: Float32[np.ndarray, " n"]) -> Answers:
         """Name recordings; below the threshold, or unlike everything that has a name, it does not know."""

@@ -109,7 +109,9 @@ class Rules:
     def from_json(cls, said: dict[str, Any]) -> "Rules":
         """Read what `clean.json` holds."""
         endless = {"ceiling": np.inf, "floor": -np.inf, "dip": -np.inf}  # JSON has no infinity
-        known = {name: endless[name] if value is None else value for name, value in said.items()}
+        known: dict[str, Any] = {
+            name: endless[name] if value is None else value for name, value in said.items()
+        }
         known["limit"] = tuple(said["limit"])
         return cls(**known)
 

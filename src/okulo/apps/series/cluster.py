@@ -183,7 +183,8 @@ def project(rows: Float32[np.ndarray, "n d"], wanted: float) -> Float32[np.ndarr
         count = min(int(wanted), rows.shape[1])
     else:
         count = int(np.searchsorted(np.cumsum(value) / max(value.sum(), 1e-12), wanted)) + 1
-    return ((rows - middle) @ vector[:, :count]).astype(np.float32)
+    projected: np.ndarray = ((rows - middle) @ vector[:, :count]).astype(np.float32)
+    return projected
 
 
 def _describe(

@@ -21,7 +21,7 @@ def _int(data: np.ndarray, at: int, size: int) -> int:
     value = np.int64(data[at]) if data[at] < 128 else np.int64(data[at]) - 256
     for i in range(1, size):
         value = (value << 8) | np.int64(data[at + i])
-    return value
+    return int(value)
 
 
 @njit(nogil=True, cache=True)
@@ -30,12 +30,12 @@ def _number(data: np.ndarray, at: int, size: int, kind: int, four: np.ndarray, e
     if kind == FLOAT4:
         for i in range(4):
             four[i] = data[at + 3 - i]
-        return np.float64(four.view(np.float32)[0])
+        return float(four.view(np.float32)[0])
     if kind == FLOAT8:
         for i in range(8):
             eight[i] = data[at + 7 - i]
-        return eight.view(np.float64)[0]
-    return np.float64(_int(data, at, size))
+        return float(eight.view(np.float64)[0])
+    return float(_int(data, at, size))
 
 
 @njit(nogil=True, cache=True)

@@ -71,7 +71,7 @@ def quantile(ordered: np.ndarray, n: int, share: float) -> float:
     at = share * (n - 1)
     low = int(at)
     high = min(low + 1, n - 1)
-    return ordered[low] + (at - low) * (ordered[high] - ordered[low])
+    return float(ordered[low] + (at - low) * (ordered[high] - ordered[low]))
 
 
 @njit(cache=True)

@@ -38,7 +38,8 @@ class Cells:
 
     def assign(self, rows: Float32[np.ndarray, "n d"]) -> Int64[np.ndarray, " n"]:
         """The group of each row: its nearest centre's."""
-        return self.group[nearest(rows, self.centre)]
+        group: np.ndarray = self.group[nearest(rows, self.centre)]
+        return group
 
 
 def nearest(rows: Float32[np.ndarray, "n d"], centre: Float32[np.ndarray, "k d"]) -> Int64[np.ndarray, " n"]:

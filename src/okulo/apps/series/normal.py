@@ -96,7 +96,9 @@ def fit(
     edges = np.unique(np.quantile(long, np.linspace(0, 1, KNOTS + 1)))
     if len(rows) < 100 * KNOTS or len(edges) < 3:
         edges = np.array([long.min(), long.max()])
-    knots, middle, spread = [], [], []
+    knots: list[float] = []
+    middle: list[np.ndarray] = []
+    spread: list[np.ndarray] = []
     for first, last in pairwise(edges):
         inside = (long >= first) & (long <= last)
         knot = float(np.median(long[inside]))

@@ -64,5 +64,11 @@ def read_look(said: dict[str, Any] | None) -> Look | None:
         for each in said["tries"]
     )
     parts_at = {int(group): int(k) for group, k in said["parts_at"].items()}
-    figures = [number(said[name]) for name in ("silhouette", "silhouette_error", "stability")]
-    return Look(tries, *figures, int(said["elbow"]), parts_at)
+    return Look(
+        tries=tries,
+        silhouette=number(said["silhouette"]),
+        silhouette_error=number(said["silhouette_error"]),
+        stability=number(said["stability"]),
+        elbow=int(said["elbow"]),
+        parts_at=parts_at,
+    )

@@ -55,7 +55,8 @@ def look(rows: Float32[np.ndarray, "n d"], group: Int64[np.ndarray, " n"], seed:
     chosen = _stratified(group, rng)
     some, own = rows[chosen], group[chosen]
     distinct = len(np.unique(some, axis=0)) if len(some) < 2000 else len(some)
-    tries, parts_at = [], {}
+    tries: list[Try] = []
+    parts_at: dict[int, int] = {}
     for k in (k for k in TRIED if k < min(len(some), distinct)):
         models = [KMeans(k, n_init=1, random_state=s, max_iter=ROUNDS) for s in (seed, seed + 1)]
         with quietly():
@@ -90,8 +91,8 @@ def silhouette(
     from sklearn.metrics import silhouette_score
 
     found = []
-    for _ in range(REPEATS):
-        some = rng.choice(len(rows), min(SILHOUETTE, len(rows)), replace=False) if len(rows) else []
+    for _ in range(REPEATS if len(rows) else 0):
+        some = rng.choice(len(rows), min(SILHOUETTE, len(rows)), replace=False)
         if 2 <= len(np.unique(label[some])) < len(some):
             found.append(silhouette_score(rows[some], label[some]))
     if not found:

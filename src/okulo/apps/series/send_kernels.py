@@ -39,5 +39,5 @@ def binary_rows(ids: np.ndarray, values: np.ndarray, offsets: np.ndarray) -> np.
                 at = _put(out, at, -1, 4)
             else:
                 at = _put(out, at, 4, 4)
-                at = _put(out, at, np.int64(bits[j]), 4)
+                at = _put(out, at, np.int64(bits[j]), 4)  # type: ignore[arg-type]  # numba has one kind of int
     return out[:at]

@@ -104,7 +104,7 @@ class Watcher:
         why = np.where(good & ~said.strange & ~said.known, "not sure enough", why)
         self._count(series.id, np.where(told == None, DONT_KNOW, told)[good], good, why)  # noqa: E711
         self.strange += int((good & said.strange).sum())
-        text = {"name": told, "best": np.where(good, best, None), "reason": why}
+        text: dict[str, np.ndarray] = {"name": told, "best": np.where(good, best, None), "reason": why}
         return frame.select("id").with_columns(
             *(pl.Series(name, values.tolist(), pl.String) for name, values in text.items()),
             pl.Series("confidence", said.confidence),
