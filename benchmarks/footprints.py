@@ -22,8 +22,8 @@ from typing import Any
 
 import numpy as np
 import shapely
-from machine import write_results
 
+from machine import write_results
 from okulo.algo.rings import FlatPolygons, contours, join_polygons
 from okulo.apps.footprints.regularize import Regularity, regularize_flat
 from okulo.apps.footprints.simulate import RECTILINEAR, Scene, simulate

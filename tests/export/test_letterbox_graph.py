@@ -4,12 +4,12 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tests.export.test_picture_graph import session
 
 from okulo.algo.corners import to_corner_pixels
 from okulo.algo.resize import cut_and_resize, to_pixels
 from okulo.algo.resize_plain import scale_table
 from okulo.core.model import Preprocess
-from tests.export.test_picture_graph import session
 
 PLAIN = {"mean": (0.0, 0.0, 0.0), "std": (1.0, 1.0, 1.0)}
 SESSIONS = {

@@ -12,9 +12,9 @@ from okulo.core.errors import BadInput
 
 pytest.importorskip("orjson")
 
-from okulo.serve.isolated import Isolated  # noqa: E402
-from okulo.serve.named import find_postprocess  # noqa: E402
-from okulo.serve.wire import packed, unpack  # noqa: E402
+from okulo.serve.isolated import Isolated
+from okulo.serve.named import find_postprocess
+from okulo.serve.wire import packed, unpack
 
 
 def test_a_probability_map_becomes_geojson_over_processes() -> None:
@@ -41,7 +41,7 @@ def test_a_probability_map_becomes_geojson_over_processes() -> None:
 
 
 def test_an_answer_without_masks_is_refused() -> None:
-    with pytest.raises(BadInput, match="wanted an output 'masks'|expected an output 'masks'"):
+    with pytest.raises(BadInput, match=r"(wanted|expected) an output 'masks'"):
         Footprints().split({"probabilities": np.zeros(2, np.float32)}, 4, 4)
 
 
