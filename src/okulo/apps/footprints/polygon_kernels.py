@@ -16,7 +16,9 @@ from okulo.algo.ring_kernels import (
 )
 from okulo.apps.footprints.direction_kernels import main_directions
 from okulo.apps.footprints.fit_kernels import (
+    ALONG_X,
     FREE,
+    PER_MAIN,
     cross_lines,
     cut_ring,
     farthest_corner,
@@ -38,6 +40,8 @@ direction
 and free sides are."""
 COARSE = 60
 """A ring of more points is cut at every other place first, until price and directions have settled."""
+NOISE_HOLE = 30.0
+"""A smaller hole that the new outline crosses is noise: it goes, instead of the outline, px²."""
 ROUND_SIDES = 4.5
 """A circle costs as much as so many sides."""
 
@@ -146,7 +150,7 @@ def simplified(ring, tolerance):  # type: ignore[no-untyped-def]
 
 @numba.njit(nogil=True, cache=True)
 def fit_ring(points, edge, mains, thetas, fixed, options, axes, mild):  # type: ignore[no-untyped-def]
-    """Make a ring of close points regular: corners, directions, status, and the variance about its sides.
+    """Make a ring of close points regular: corners, directions, status, variance about sides, directions used.
 
     `fixed`: keep the directions given. `mild`: divide the price of a side by this.
     """
@@ -179,14 +183,16 @@ def fit_ring(points, edge, mains, thetas, fixed, options, axes, mild):  # type: 
     x, y, radius, off = circle_of(points)
     if mild == 1 and not edge.any() and off + ROUND_SIDES * price < cost:
         ring = draw_circle(x, y, radius, 0.25)
-        return ring + np.array([cx, cy]), fitted, CIRCLE, spread
+        return ring + np.array([cx, cy]), fitted, CIRCLE, spread, mains
     lines = side_lines(sums, starts, labels, unit_normals(mains, fitted, axes), trim)
-    free = 0
+    free, used = 0, 1
     for s in range(len(starts)):
+        if PER_MAIN <= labels[s] < ALONG_X:
+            used = 2
         if labels[s] == FREE:
             free += (starts[s + 1] if s + 1 < len(starts) else len(points)) - starts[s]
     ring = cross_lines(points, starts, lines)
-    return ring + np.array([cx, cy]), fitted, CURVED if 2 * free > len(points) else REGULAR, spread
+    return ring + np.array([cx, cy]), fitted, CURVED if 2 * free > len(points) else REGULAR, spread, used
 
 
 @numba.njit(nogil=True, cache=True)
@@ -232,12 +238,12 @@ def regular_ring(ring, flags, mains, thetas, fixed, options, axes, outer, holes)
     curved = False
     spread = 0.0
     for mild in (1.0, 4.0):
-        made, fitted, status, spread = fit_ring(points, edge, mains, thetas, fixed, options, axes, mild)
+        made, fitted, status, spread, used = fit_ring(points, edge, mains, thetas, fixed, options, axes, mild)
         curved = curved or status == CURVED
         if status != CURVED and holds(made, outer, holes, area):
             shared = ring_overlap(ring, made)
             if shared >= options[FLOOR]:
-                return made, mains, fitted, status, shared, spread
+                return made, used, fitted, status, shared, spread
     made = simplified(ring, options[TOLERANCE])
     if holds(made, outer, holes, area):
         shared = ring_overlap(ring, made)
@@ -269,6 +275,8 @@ def regular_polygon(points, flags, rings, mains, thetas, fixed, options, axes): 
             points[a:b], flags[a:b], mains, thetas, True, options, axes, outer, holes
         )
         if how == KEPT and not holds(hole, outer, holes, -1.0):
+            if -area_of(hole) < NOISE_HOLE:
+                continue  # a speck under the new outline
             # The new outline crosses the hole: then the whole polygon stays as it was.
             made = [points[rings[k] : rings[k + 1]] for k in range(len(rings) - 1)]
             return made, KEPT, 1.0, thetas[0], spread, mains
@@ -291,13 +299,14 @@ def regular_polygon(points, flags, rings, mains, thetas, fixed, options, axes): 
 
 @numba.njit(nogil=True, cache=True)
 def regular_all(points, flags, rings, polygons, given, options, axes):  # type: ignore[no-untyped-def]
-    """Make many polygons regular: points, where rings begin, and (status, IoU, angle, spread, mains) of each.
+    """Make many polygons regular: points, where rings begin, with which ring
+    each polygon begins, and (status, IoU, angle, spread, mains) of each.
 
     `polygons`: which ring each begins with. `given`: a direction for each (radians), or nan: find it.
     """
     count = len(polygons) - 1
     out = np.empty((max(64, len(points) // 2), 2))
-    offsets = [0]
+    offsets, first_rings = [0], [0]
     told = np.empty((count, 5))
     total = 0
     for p in range(count):
@@ -315,4 +324,5 @@ def regular_all(points, flags, rings, polygons, given, options, axes):  # type: 
             out[total : total + len(ring)] = ring
             total += len(ring)
             offsets.append(total)
-    return out[:total].copy(), np.array(offsets), told
+        first_rings.append(len(offsets) - 1)
+    return out[:total].copy(), np.array(offsets), np.array(first_rings), told

@@ -104,7 +104,7 @@ class Regularized:
     roughness: Float64[np.ndarray, " n"]
     """Standard deviation of the input about the sides, in pixels (or the unit given)."""
     directions: UInt8[np.ndarray, " n"]
-    """How many main directions were looked for: 1 or 2; 0 where there was nothing to do."""
+    """How many main directions its sides have: 1 or 2; 0 where there was nothing to do."""
 
     def __len__(self) -> int:
         return len(self.status)
@@ -230,11 +230,11 @@ def _run(
 ) -> Regularized:
     options, axes = regularity.options(), frame.axes()
 
-    def some(first: int, last: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    def some(first: int, last: int) -> tuple[np.ndarray, ...]:
         low, high = flat.polygons[first], flat.polygons[last]
         a, b = flat.rings[low], flat.rings[high]
         rings, polygons = flat.rings[low : high + 1] - a, flat.polygons[first : last + 1] - low
-        made: tuple[np.ndarray, np.ndarray, np.ndarray] = regular_all(
+        made: tuple[np.ndarray, ...] = regular_all(
             flat.points[a:b], on_edge[a:b], rings, polygons, given[first:last], options, axes
         )
         return made
@@ -250,9 +250,12 @@ def _run(
     points = np.concatenate([part[0] for part in parts])
     starts = np.cumsum([0] + [len(part[0]) for part in parts])
     rings = np.concatenate([[0], *(part[1][1:] + start for part, start in zip(parts, starts))])
-    told = np.concatenate([part[2] for part in parts])
+    counts = np.concatenate([np.diff(part[2]) for part in parts])
+    told = np.concatenate([part[3] for part in parts])
     return Regularized(
-        FlatPolygons(points, rings.astype(np.int64), flat.polygons),
+        FlatPolygons(
+            points, rings.astype(np.int64), np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
+        ),
         told[:, 0].astype(np.uint8),
         told[:, 1],
         np.degrees(told[:, 2] % QUARTER),

@@ -1,8 +1,8 @@
 """Contours of rasters of any size: tile by tile, cut contours joined across the seams, memory flat.
 
 A tile overlaps the next by one row of pixels; where a contour leaves a tile, the next computes the very same
-point from the same two pixels. So the answer is that of the whole raster, to the last bit, whatever the
-tiles.
+point from the same two pixels. So the outlines are those of the whole raster, whatever the tiles, but
+for rounding.
 """
 
 from collections.abc import Iterator
