@@ -37,8 +37,10 @@ from okulo.train.embed_data import _labelled
 from okulo.train.params import POOLINGS, ClassifyParams
 
 SIDE = 128
-ORDER = ("average", "max", "rmac", "gem", "combined")
+ORDER = ("gem", "combined", "rmac", "average", "max")
 assert set(ORDER) == set(POOLINGS)
+LOSSES = ("triplet", "n-pair", "contrastive", "arcface", "sub-centre")
+assert set(LOSSES) == set(METRIC_LOSSES)
 SPLITS = {"test": 0.4, "val": 0.5}
 
 
@@ -131,10 +133,15 @@ def train(root: Path, seed: int, epochs: int, last: int) -> None:
     source, every = part(root, items, learnt, last), part(root, items, np.ones(len(items), bool), last)
     whole = (source.maps, every.maps)
     q, g = sides(items)
+    first = root / "plain.json"
+    if not first.is_file():
+        told = {name: judge(items, q, g, score) for name, score in ways(plain(root), q, g).items()}
+        first.write_text(json.dumps(told))
+        print(told, flush=True)
     out = root / f"runs-{last}-{seed}.json"
     done = json.loads(out.read_text()) if out.is_file() else []
     for pooling in ORDER if last == 0 else ("gem",):
-        for loss in METRIC_LOSSES:
+        for loss in LOSSES:
             if any((d["pooling"], d["loss"]) == (pooling, loss) for d in done):
                 continue
             miner = "none" if loss == "n-pair" else "semi-hard"
