@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import gc
 import logging
 import time
 from collections import deque
@@ -139,7 +140,11 @@ class Service:
         if old is not None:
             task = asyncio.ensure_future(_retire(old))
             self._leaving[task] = old
-            task.add_done_callback(self._leaving.pop)
+            task.add_done_callback(self._left)
+
+    def _left(self, task: "asyncio.Task[None]") -> None:
+        del self._leaving[task]
+        asyncio.get_running_loop().call_soon(gc.collect)  # a model's memory must not wait for a collection
 
     def _put(self, served: Served) -> None:
         versions = self.models.setdefault(served.name, {})
