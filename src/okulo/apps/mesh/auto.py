@@ -1,20 +1,15 @@
-"""Choose a method without the truth: how the filters differ on a surface tells what it is like."""
+"""Choose a method without the truth: by what it takes away, noise or detail."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, replace
 
 import numpy as np
 from jaxtyping import Bool, Int64
 
-from okulo.algo.mesh.choose import predict
-from okulo.algo.mesh.describe import describe, surface_of
-from okulo.algo.mesh.estimate import noise_level
+from okulo.algo.mesh.estimate import noise_level, removed_likeness
 from okulo.algo.mesh.measure import SHARP_DEG, edge_angles_deg
 from okulo.algo.mesh.methods import Recipe, apply
 from okulo.algo.mesh.topology import Topology, topology
 from okulo.apps.mesh.learned import denoise_learned
-from okulo.core.errors import BadInput
 from okulo.core.nouns import Mesh
 from okulo.core.protocols import Progress, silent
 from okulo.runtime.arrays import ArrayFile
@@ -25,28 +20,16 @@ LOOK_AT = 40_000
 CLEAN = 0.012
 """Below this noise level (of the mean edge length) a mesh counts as clean and is left as it is."""
 
-RECIPES = {
-    "bilateral 0.25 40": Recipe(method="bilateral", sigma=0.25, iterations=40),
-    "bilateral 0.45 10": Recipe(method="bilateral", sigma=0.45, iterations=10),
-    "bilateral 0.45 20": Recipe(method="bilateral", sigma=0.45, iterations=20),
-    "bilateral 0.6 5": Recipe(method="bilateral", sigma=0.6, iterations=5),
-    "bilateral 0.6 20": Recipe(method="bilateral", sigma=0.6, iterations=20),
-    "guided 0.25 50": Recipe(method="guided", sigma=0.25, iterations=50),
-    "guided 0.35 20": Recipe(method="guided", sigma=0.35, iterations=20),
-    "guided 0.6 5": Recipe(method="guided", sigma=0.6, iterations=5),
-    "guided 0.6 20": Recipe(method="guided", sigma=0.6, iterations=20),
-    "laplacian 1": Recipe(method="laplacian", iterations=1),
-    "laplacian 2": Recipe(method="laplacian", iterations=2),
-    "laplacian 5": Recipe(method="laplacian", iterations=5),
-    "taubin 10": Recipe(method="taubin", iterations=10),
-    "taubin 30": Recipe(method="taubin", iterations=30),
-    "vertices 0.6 5": Recipe(method="bilateral-vertex", sigma=0.6, iterations=5),
-    "l0 0.1": Recipe(method="l0-cotangent", strength=0.1),
-    "l0 0.2": Recipe(method="l0-cotangent", strength=0.2),
-}
-"""What `auto` chooses from, beside the model itself; the names are those of `describe`'s filters."""
-
 LEARNED = "learned"
+
+ALIKE = 0.02
+"""If what was taken away is more alike than this between neighbours, detail went with the noise."""
+
+LADDER = (
+    Recipe(method="guided", sigma=0.6, iterations=5),
+    Recipe(method="taubin", iterations=10),
+)
+"""Gentler and gentler: what is taken on surfaces that are rough themselves."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,8 +40,10 @@ class Choice:
     """Estimated, of the mean edge length."""
     recipe: Recipe | None = None
     model: ArrayFile | None = None
+    done: Mesh | None = None
+    """What it makes of the whole mesh, where that was found on the way."""
     tried: tuple[tuple[str, float], ...] = ()
-    """Methods, best first, and the errors they are expected to leave, relative to the mean over all."""
+    """What was tried, and how alike between neighbours what it took away was."""
 
     @property
     def name(self) -> str:
@@ -67,6 +52,8 @@ class Choice:
 
     def apply(self, mesh: Mesh, near: Topology, progress: Progress = silent) -> Mesh:
         """Denoise with what was chosen."""
+        if self.done is not None:
+            return self.done
         if self.model is not None:
             return denoise_learned(mesh, near, self.model, progress)
         return mesh if self.recipe is None else apply(mesh, near, self.recipe)
@@ -86,35 +73,23 @@ def sharpness(mesh: Mesh, near: Topology) -> float:
 
 
 def choose(mesh: Mesh, near: Topology, rng: np.random.Generator, model: ArrayFile) -> Choice:
-    """Choose for a noisy mesh what is expected to leave the smallest error of normals.
+    """Choose for a noisy mesh: the model, or something gentler where the surface itself is rough.
 
-    The expectation is a formula in the noise level and in how much five pairs of filters differ; it was
-    fitted to the errors on simulated pairs and lies in the model file.
+    Noise of single vertices is not alike between neighbours, a surface's own detail is. If what a method
+    takes away is alike, it took detail too, and the next gentler recipe is tried.
     """
     noise = noise_level(mesh, near)
     if noise <= CLEAN:
         return Choice(noise=noise)
     part = cut_part(mesh, near, LOOK_AT, rng)
-    described = describe(part, near if part is mesh else topology(part))
-    expected = expect(model.info.notes.get("chooser"), surface_of(described, noise))
-    tried = tuple(sorted(expected.items(), key=lambda each: each[1]))
-    best = tried[0][0]
-    if best == LEARNED:
-        return Choice(noise=noise, model=model, tried=tried)
-    return Choice(noise=noise, recipe=RECIPES[best], tried=tried)
-
-
-def expect(fitted: Any, surface: np.ndarray) -> dict[str, float]:
-    """Expected errors by name, of what a model file says was fitted; one that says nothing is BadInput."""
-    try:
-        assert isinstance(fitted, Mapping)
-        names: Sequence[str] = fitted["methods"]
-        errors = predict(np.array(fitted["weights"], np.float64), surface)
-        return {name: float(error) for name, error in zip(names, errors) if name in (*RECIPES, LEARNED)}
-    except (AssertionError, KeyError, ValueError, TypeError) as error:
-        raise BadInput(
-            "model", "does not say when it is better than the filters", hint="name a --method"
-        ) from error
+    around = near if part is mesh else topology(part)
+    tried: list[tuple[str, float]] = []
+    for choice in (Choice(noise=noise, model=model), *(Choice(noise=noise, recipe=each) for each in LADDER)):
+        made = choice.apply(part, around)
+        tried.append((choice.name, removed_likeness(part, made, around)))
+        if tried[-1][1] <= ALIKE:
+            break
+    return replace(choice, tried=tuple(tried), done=made if part is mesh else None)
 
 
 def cut_part(mesh: Mesh, near: Topology, most: int, rng: np.random.Generator) -> Mesh:

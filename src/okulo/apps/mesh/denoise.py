@@ -188,7 +188,7 @@ def _report(
         numbers=choice.recipe.numbers() if choice.recipe else {},
         kind="machine part" if sharp > SHARP_SHARE else "organic",
         sharpness=sharp,
-        expected=choice.tried,
+        tried=choice.tried,
         edge_length=length,
         noise_before=choice.noise,
         noise_after=noise_level(clean, near),

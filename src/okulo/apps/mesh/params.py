@@ -18,7 +18,9 @@ class DenoiseParams(Params):
     mesh: Path = param(help="noisy mesh: PLY, OBJ, OFF, STL or glTF", positional=True)
     output: Path = param(help="the clean mesh: .ply, .obj, .off, .stl or .glb", short="o")
     method: str = param(
-        "auto", help="how; auto chooses by what it sees of the mesh", choices=("auto", "learned", *METHODS)
+        "auto",
+        help="how; auto takes the model, or something gentler where the surface itself is rough",
+        choices=("auto", "learned", *METHODS),
     )
     model: Path | None = param(
         None, help="model file made by `okulo mesh train`, for auto and learned; default: okulo's own"
@@ -52,8 +54,8 @@ class DenoiseReport:
     """What the surface looks like once it is clean: machine part, organic."""
     sharpness: float
     """Share of all bending (sum of the angles between neighbouring faces) that sharp edges hold."""
-    expected: tuple[tuple[str, float], ...]
-    """What `auto` chose from, best first; errors it expects, relative to the mean over all of them."""
+    tried: tuple[tuple[str, float], ...]
+    """What `auto` tried, the last one taken, and how alike between neighbours what each took away was."""
     edge_length: float
     """Mean length of the input's edges, in the file's unit: what noise and distances are fractions of."""
     noise_before: float

@@ -4,7 +4,6 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from torch import nn
@@ -15,7 +14,7 @@ from okulo.core.arraymodel import ArrayInfo
 from okulo.core.errors import BadInput
 from okulo.core.params import Params, param
 from okulo.core.protocols import Progress, silent
-from okulo.train.mesh.chooser import filter_errors, fit_chooser, learned_error
+from okulo.train.mesh.errors import filter_errors, learned_error
 from okulo.train.mesh.fit import NETWORKS, STAGE_FOLLOW, STAGES, fit
 from okulo.train.mesh.pairs import Pair, clean_shape, find_scans, make_pair, make_pairs
 
@@ -92,10 +91,8 @@ def run(params: MeshTrainParams, write: Write, progress: Progress = silent) -> M
     made = time.perf_counter()
     network = fit(params.method, pairs, params.steps, rng, progress)
     fitted = time.perf_counter()
-    apart = make_pairs(max(4, params.pairs // 3), params.faces, scans, rng, progress)
-    chooser = fit_chooser(network, params.method, apart, progress)
     judged = judge(network, params.method, params.faces, np.random.default_rng(params.seed + 10**6))
-    parity = export(network, params, pairs[:3], judged, chooser, write)
+    parity = export(network, params, pairs[:3], judged, write)
     return MeshTrainReport(
         output=params.output,
         method=params.method,
@@ -113,7 +110,6 @@ def export(
     params: MeshTrainParams,
     pairs: list[Pair],
     judged: tuple[Judged, ...],
-    chooser: dict[str, Any],
     write: Write,
 ) -> float:
     """Write the model file, proven against PyTorch on pieces of some pairs."""
@@ -136,7 +132,6 @@ def export(
             "stages": STAGES if params.method == "cascade" else 1,
             "stage_follow": STAGE_FOLLOW,
             "led": params.method == "guide",
-            "chooser": chooser,
         },
     )
     return write(network, info, params.output, FREE[params.method], examples)

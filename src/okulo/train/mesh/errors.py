@@ -1,17 +1,12 @@
-"""Fit when a model is better than the filters: errors of all of them on pairs, and a formula for `auto`."""
-
-from collections.abc import Sequence
-from typing import Any
+"""Errors of the filters and of a network on a pair, as `okulo mesh denoise` would leave them."""
 
 import numpy as np
 from torch import nn
 
-from okulo.algo.mesh.choose import fit_errors
 from okulo.algo.mesh.describe import FILTERS
 from okulo.algo.mesh.measure import angles_deg
 from okulo.algo.mesh.normals import follow_normals, led_normals
 from okulo.algo.mesh.topology import face_shapes
-from okulo.core.protocols import Progress, silent
 from okulo.train.mesh.fit import STAGES, guess, next_pair
 from okulo.train.mesh.pairs import Pair
 
@@ -43,15 +38,3 @@ def learned_error(network: nn.Module, method: str, pair: Pair) -> float:
 def _led_to(pair: Pair, normals: np.ndarray) -> np.ndarray:
     moved = follow_normals(pair.mesh, pair.near, normals, FOLLOW)
     return face_shapes(moved.vertices, moved.faces).normals
-
-
-def fit_chooser(
-    network: nn.Module, method: str, pairs: Sequence[Pair], progress: Progress = silent
-) -> dict[str, Any]:
-    """Fit the formula by which `auto` chooses between the filters and this network; for the file's notes."""
-    errors = [
-        [*filter_errors(pair)[1:], learned_error(network, method, pair)]
-        for pair in progress(pairs, label="comparing with the filters")
-    ]
-    weights = fit_errors(np.stack([pair.surface for pair in pairs]), np.array(errors))
-    return {"methods": [*FILTERS[1:], "learned"], "weights": weights.round(5).tolist()}
