@@ -4,7 +4,6 @@ import json
 from pathlib import Path
 
 import numpy as np
-from ranx import Qrels, Run, evaluate
 
 METRICS = [
     *("map", "r-precision", "precision@1", "precision@5", "recall@5", "recall@10", "ndcg@5", "ndcg@10"),
@@ -12,6 +11,8 @@ METRICS = [
 
 
 def main() -> None:
+    from ranx import Qrels, Run, evaluate
+
     rng = np.random.default_rng(7)
     cases = []
     for graded in (False, True):

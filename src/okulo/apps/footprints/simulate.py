@@ -151,7 +151,8 @@ def draw(rings: Sequence[Ring], size: tuple[int, int], *, fine: int = 8) -> Floa
     canvas = np.zeros((h * fine, w * fine), np.uint8)
     steps = [np.round((ring * fine - 0.5) * 256).astype(np.int32) for ring in rings]
     cv2.fillPoly(canvas, steps, 1, lineType=cv2.LINE_8, shift=8)
-    return canvas.reshape(h, fine, w, fine).mean(axis=(1, 3), dtype=np.float32)
+    shares: np.ndarray = canvas.reshape(h, fine, w, fine).mean(axis=(1, 3), dtype=np.float32)
+    return shares
 
 
 def _smooth(field: np.ndarray, length: float) -> np.ndarray:

@@ -98,13 +98,14 @@ class Watcher:
         said = self.classifier.answer(matrix(frame, names), frame["length"].to_numpy().astype(np.float32))
         good = place < 0
         best = np.array(self.classifier.names, object)[said.best]
-        told = np.where(said.known & good, best, None)
+        nothing = np.full(len(best), None, object)
+        told = np.where(said.known & good, best, nothing)
         why = np.array([*reasons, None], object)[place]
         why = np.where(good & said.strange, "unlike everything that has a name", why)
         why = np.where(good & ~said.strange & ~said.known, "not sure enough", why)
         self._count(series.id, np.where(told == None, DONT_KNOW, told)[good], good, why)  # noqa: E711
         self.strange += int((good & said.strange).sum())
-        text: dict[str, np.ndarray] = {"name": told, "best": np.where(good, best, None), "reason": why}
+        text: dict[str, np.ndarray] = {"name": told, "best": np.where(good, best, nothing), "reason": why}
         return frame.select("id").with_columns(
             *(pl.Series(name, values.tolist(), pl.String) for name, values in text.items()),
             pl.Series("confidence", said.confidence),

@@ -31,11 +31,10 @@ NAMES = (
 def measure(a: Sketch, b: Sketch, cosine: float, mirrored: bool) -> Float32[np.ndarray, " e"]:
     """Measure a pair; `cosine` is of their whitened embeddings (NaN: not known).
 
-        >>> from okulo.curate.duplicates.geometry import NOWHERE, Geometry, geometry
-    from okulo.curate.duplicates.sketch import sketch
-        >>> seen = sketch(np.random.default_rng(0).integers(0, 256, (60, 80, 3), dtype=np.uint8))
-        >>> dict(zip(NAMES, measure(seen, seen, 1.0, mirrored=False).round(2).tolist()))["flip correlation"]
-        1.0
+    >>> from okulo.curate.duplicates.sketch import sketch
+    >>> seen = sketch(np.random.default_rng(0).integers(0, 256, (60, 80, 3), dtype=np.uint8))
+    >>> dict(zip(NAMES, measure(seen, seen, 1.0, mirrored=False).round(2).tolist()))["flip correlation"]
+    1.0
     """
     way, thumb = best_flip(a.whole, b.whole, mirrored)
     flat = _flat(a.whole, b.whole, way)
