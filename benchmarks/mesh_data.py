@@ -1,4 +1,4 @@
-"""The meshes of the mesh benchmark: CGAL's (Debian libcgal-demo), and made ones whose seeds no training uses."""
+"""The meshes of the mesh benchmark: CGAL's (Debian libcgal-demo), and made ones no training uses."""
 
 import tarfile
 from pathlib import Path

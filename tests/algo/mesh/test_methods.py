@@ -58,10 +58,10 @@ def test_rotation_translation_and_scale_commute_with_every_method(
 @pytest.mark.parametrize("method", EDGES_STAY)
 def test_a_cube_without_noise_stays_a_cube(method: str) -> None:
     box = cube()
-    # With sigma 0.45 a bilateral filter lets 0.7 % of the weight pass over a right angle: corners give a little.
+    # With sigma 0.45 a bilateral filter lets 0.7 % of the weight pass a right angle: corners give.
     recipe = Recipe(method=method, sigma=0.25 if "sigma" in METHODS[method].defaults else None)
     done = apply(box, topology(box), recipe)
-    # Every patch around a corner holds three sides: guided filtering rounds the very corners (0.4 of an edge).
+    # Every patch around a corner holds three sides: guided filtering rounds the very corners.
     assert np.abs(done.vertices - box.vertices).max() < (0.04 if method == "guided" else 0.002)
     assert np.quantile(normal_errors_deg(done, box), 0.95) < 0.5
 
