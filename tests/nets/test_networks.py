@@ -111,7 +111,10 @@ def test_cost_counts_a_layer_by_hand() -> None:
 @pytest.mark.parametrize(
     ("architecture", "says"),
     [
-        ({"name": "resnetty"}, "architecture: expected one of vgg, resnet, mobilenet, timm, embedding, got 'resnetty'"),
+        (
+            {"name": "resnetty"},
+            "architecture: expected one of vgg, resnet, mobilenet, timm, embedding, got 'resnetty'",
+        ),
         ({"name": "vgg", "classes": 2, "width": 3}, "unexpected keyword argument 'width'"),
         ({"name": "vgg", "classes": 2, "widths": [3], "depths": [1, 2]}, "depths: expected 1 numbers"),
         ({"name": "resnet", "classes": 2, "norm": "bach"}, "norm: expected one of batch, group"),

@@ -140,7 +140,7 @@ def make_building(kind: str, rng: np.random.Generator, *, turn: float | None = N
 
 
 def draw(rings: Sequence[Ring], size: tuple[int, int], *, fine: int = 8) -> Float32[np.ndarray, "h w"]:
-    """Draw the share of each pixel that the even-odd area of the rings covers; OpenCV paints the edge as well.
+    """Draw the share of each pixel that the even-odd area of the rings covers; OpenCV paints edges as well.
 
     So what is drawn is wider by half a step of 1 / `fine` all round: (1.5 + 1/8) · (1 + 1/8) instead of 1.5.
 
