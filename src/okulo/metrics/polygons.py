@@ -53,14 +53,14 @@ def vertex_count(rings: Rings) -> int:
 
 
 def hausdorff(truth: Rings, guess: Rings) -> float:
-    """Hausdorff distance of the two outlines, sampled at a twentieth of each side: in the units given.
+    """Hausdorff distance of the two outlines, sampled at a quarter of each side: in the units given.
 
     >>> square = [np.array([[0.0, 0], [2, 0], [2, 2], [0, 2]])]
     >>> hausdorff(square, [square[0] + [0.5, 0.0]])
     0.5
     """
     a, b = _outline(truth), _outline(guess)
-    return float(shapely.hausdorff_distance(a, b, densify=0.05))
+    return float(shapely.hausdorff_distance(a, b, densify=0.25))
 
 
 def polis(truth: Rings, guess: Rings) -> float:

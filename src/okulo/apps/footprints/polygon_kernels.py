@@ -150,7 +150,7 @@ def simplified(ring, tolerance):  # type: ignore[no-untyped-def]
 
 @numba.njit(nogil=True, cache=True)
 def fit_ring(points, edge, mains, thetas, fixed, options, axes, mild):  # type: ignore[no-untyped-def]
-    """Make a ring of close points regular: corners, directions, status, variance about sides, directions used.
+    """Make a ring of close points regular: corners, directions, status, variance, directions used.
 
     `fixed`: keep the directions given. `mild`: divide the price of a side by this.
     """
