@@ -11,7 +11,7 @@ from okulo.core.arraymodel import ARRAY_TASKS, ArrayInfo
 from okulo.core.errors import BadInput
 from okulo.io.files import write_aside
 from okulo.runtime.engines import Session, open_session
-from okulo.runtime.graph import PREFIX, read_graph, refuse_external
+from okulo.runtime.graph import PREFIX, metadata, read_graph, refuse_external
 
 
 class ArrayFile:
@@ -55,14 +55,7 @@ def load_arrays(path: Path, threads: int | None = None) -> ArrayFile:
 
 def array_info(model: ModelProto) -> ArrayInfo:
     """Read the metadata `okulo.*` of a graph."""
-    said = {}
-    for each in model.metadata_props:
-        if each.key.startswith(PREFIX):
-            try:
-                said[each.key.removeprefix(PREFIX)] = json.loads(each.value)
-            except (ValueError, RecursionError) as error:
-                raise BadInput("model file", f"its metadata {each.key} is no JSON ({error})") from error
-    return ArrayInfo.from_json(said)
+    return ArrayInfo.from_json(metadata(model))
 
 
 def write_arrays(model: ModelProto, info: ArrayInfo, path: Path) -> None:

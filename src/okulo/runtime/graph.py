@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnx
@@ -125,16 +126,21 @@ def _refuse_outside(tensors: Iterable[TensorProto]) -> None:
             )
 
 
-def said_by(model: ModelProto) -> ModelInfo:
-    """Read the metadata `okulo.*` of a graph."""
-    said = {}
+def metadata(model: ModelProto) -> dict[str, Any]:
+    """Read what the metadata `okulo.*` of a graph say."""
+    said: dict[str, Any] = {}
     for each in model.metadata_props:
         if each.key.startswith(PREFIX):
             try:
                 said[each.key.removeprefix(PREFIX)] = json.loads(each.value)
             except (ValueError, RecursionError) as error:
                 raise BadInput("model file", f"its metadata {each.key} is no JSON ({error})") from error
-    return ModelInfo.from_json(said)
+    return said
+
+
+def said_by(model: ModelProto) -> ModelInfo:
+    """Read the metadata `okulo.*` of a graph."""
+    return ModelInfo.from_json(metadata(model))
 
 
 def say(model: ModelProto, info: ModelInfo) -> None:

@@ -4,6 +4,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+from tests.outside import missing
 
 from okulo.algo.mesh.measure import normal_errors_deg
 from okulo.algo.mesh.noise import add_noise
@@ -146,8 +147,9 @@ def test_a_square_is_drawn_where_it_is() -> None:
     assert (picture[:, :, 1] < 0.5).mean() == pytest.approx(0.94**2, abs=0.02)
 
 
-@pytest.mark.skipif(not BUILT, reason="`make web` has not built the viewer")
 def test_the_page_holds_the_mesh_and_no_way_out(pair: tuple[Path, Path], tmp_path: Path) -> None:
+    if not BUILT:
+        missing("the mesh viewer", "make web")
     run(DenoiseParams(mesh=pair[0], output=tmp_path / "o.ply", method="taubin", page=tmp_path / "p.html"))
     page = (tmp_path / "p.html").read_text()
     assert "default-src 'none'" in page
