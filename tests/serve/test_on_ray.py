@@ -16,8 +16,8 @@ from PIL import Image as Pillow
 
 from okulo.core.errors import BadInput
 from okulo.core.report import to_json
-from okulo.serve import on_ray
-from okulo.serve.command import ServeParams
+from okulo.serve import on_ray, raystage
+from okulo.serve.params import ServeParams
 from okulo.serve.refusals import WorkerDied
 from okulo.serve.wire import packed, unpack
 
@@ -32,11 +32,11 @@ def test_a_stage_on_ray_answers_in_order_and_an_empty_batch_with_nothing() -> No
         asked.append(len(batch))
         return bytes(packed([{"twice": each["x"] * 2} for each in batch]))
 
-    token = on_ray.CALL.set(call)
+    token = raystage.CALL.set(call)
     try:
-        stage = on_ray.RayStage()
+        stage = raystage.RayStage()
     finally:
-        on_ray.CALL.reset(token)
+        raystage.CALL.reset(token)
     assert stage.predict([]) == []
     said = stage.predict([{"x": np.float32([i, 1])} for i in range(3)])
     assert [each["twice"].tolist() for each in said] == [[0, 2], [2, 2], [4, 2]]
@@ -50,9 +50,9 @@ def test_what_fails_in_ray_is_a_dead_worker_and_anything_else_itself() -> None:
         def call(message: bytes, raised: Exception = raised) -> bytes:
             raise raised
 
-        token = on_ray.CALL.set(call)
-        stage = on_ray.RayStage()
-        on_ray.CALL.reset(token)
+        token = raystage.CALL.set(call)
+        stage = raystage.RayStage()
+        raystage.CALL.reset(token)
         with pytest.raises(expected):
             stage.predict([1])
 

@@ -11,11 +11,12 @@ need("uvicorn", extra="serve", verb="okulo serve")
 from okulo.serve import command as serving  # noqa: E402  # only where its packages are installed
 from okulo.serve import logs  # noqa: E402
 from okulo.serve.http import App  # noqa: E402
+from okulo.serve.params import ServeParams, ServeReport  # noqa: E402
 from okulo.serve.service import Service  # noqa: E402
 from okulo.web.beside import beside  # noqa: E402
 
 
-def run(params: serving.ServeParams, progress: Progress) -> serving.ServeReport:
+def run(params: ServeParams, progress: Progress) -> ServeReport:
     """Serve, with logs set up and the page in front."""
     logs.set_up()
     return serving.run(params, progress, with_page)
@@ -33,10 +34,10 @@ def with_page(app: App, service: Service, key: str) -> App:
     return beside(app, make)
 
 
-def show(report: serving.ServeReport, console: Console) -> None:
+def show(report: ServeReport, console: Console) -> None:
     """Say how it ended."""
     requests = "" if report.requests is None else f"{report.requests:,} requests in "
     console.print(f"stopped after {requests}{report.seconds:,.0f} s")
 
 
-serve = command(serving.ServeParams, run, show)
+serve = command(ServeParams, run, show)

@@ -1,7 +1,6 @@
 """The hot paths as a bare ASGI application: inference and prediction; everything else goes to `cold`."""
 
 import asyncio
-import contextvars
 import logging
 import secrets
 import time
@@ -27,6 +26,7 @@ from okulo.serve.http import (
     connection_lost,
     error_reply,
     packed_as,
+    request_id,
     send_reply,
 )
 from okulo.serve.models import Served
@@ -36,9 +36,6 @@ from okulo.serve.service import Mailbox, Outcome, Service, ask
 from okulo.serve.stages import NO_ORDER
 
 log = logging.getLogger("okulo.serve")
-request_id: contextvars.ContextVar[str] = contextvars.ContextVar("request_id", default="")
-"""The request being answered, for the log."""
-
 HEADER_LENGTH = b"inference-header-content-length"
 URGENT_WORDS = ("high", "1")
 MAX_TOP = 1000

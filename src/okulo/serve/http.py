@@ -1,6 +1,7 @@
 """Bare HTTP over ASGI for the hot paths: bodies read within bounds, errors in one shape, answers sent."""
 
 import asyncio
+import contextvars
 import gzip
 import hmac
 import zlib
@@ -25,6 +26,8 @@ SMALL = 65536
 WORTH_PACKING = 1024
 """A shorter answer is sent as it is."""
 JSON = b"application/json"
+request_id: contextvars.ContextVar[str] = contextvars.ContextVar("request_id", default="")
+"""The request being answered, for the log."""
 
 
 class TooLarge(Refused):

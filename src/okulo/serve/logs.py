@@ -5,7 +5,7 @@ import logging
 import sys
 from datetime import UTC, datetime
 
-from okulo.serve.front import request_id
+from okulo.serve.http import request_id
 
 EXTRA = ("status", "ms", "model")
 

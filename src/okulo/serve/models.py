@@ -17,12 +17,11 @@ from okulo.serve.isolated import Isolated
 from okulo.serve.named import Postprocess, find_postprocess
 from okulo.serve.network import open_network
 from okulo.serve.plan import Plan
+from okulo.serve.raystage import ON_RAY, RayStage
 from okulo.serve.remote import Remote
 from okulo.serve.settle import give_memory_back
 from okulo.serve.stages import Pipeline, Stage
 
-ON_RAY = "ray:"
-"""In place of a URL: post-processing is another deployment of this Ray application."""
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
 Key = tuple[str, str]
 """Name and version."""
@@ -185,8 +184,6 @@ def post_stage(plan: Plan) -> Stage:
 
     def make() -> "Predictor[Any, Any]":
         if plan.post_url == ON_RAY:
-            from okulo.serve.on_ray import RayStage
-
             return RayStage()
         if plan.post_url:
             return Remote(plan.post_url, key=plan.post_key)

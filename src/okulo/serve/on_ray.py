@@ -16,26 +16,23 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Sequence
-from contextvars import ContextVar
 from dataclasses import fields, replace
 from typing import Any
 
 from okulo.core.errors import BadInput, need
 from okulo.core.report import to_json
+from okulo.serve import logs
 from okulo.serve.app import make_app
-from okulo.serve.command import KEY_VARIABLE, ServeParams, ServeReport, make_service, read_key
 from okulo.serve.http import App
-from okulo.serve.models import ON_RAY, find_models, mark_of
+from okulo.serve.models import find_models, mark_of
 from okulo.serve.named import find_postprocess
-from okulo.serve.refusals import WorkerDied
+from okulo.serve.params import KEY_VARIABLE, ServeParams, ServeReport, make_service, read_key
+from okulo.serve.raystage import CALL, ON_RAY
 from okulo.serve.wire import packed, unpack
 
 log = logging.getLogger("okulo.serve")
 APP = "okulo"
 VERB = "okulo serve --engine ray"
-CALL: ContextVar[Callable[[bytes], bytes]] = ContextVar("okulo_ray_call")
-"""Sends a batch to post-processing and waits for its answer; set in a replica, and for what it begins."""
 SETTINGS = {"RAY_SERVE_ENABLE_HA_PROXY": "1", "RAY_SERVE_THROUGHPUT_OPTIMIZED": "1"}
 """Five times less CPU for a request than Ray's defaults. Where the environment says otherwise, that holds."""
 QUIET = {"RAY_USAGE_STATS_ENABLED": "0", "RAY_DEDUP_LOGS": "0", "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0"}
@@ -47,25 +44,6 @@ END_S = 45.0
 SIGNALS = (signal.SIGTERM, signal.SIGINT)
 LEFT_OUT = ("api_key_file", "jobs", "jobs_root", "jobs_spool", "host", "port")
 """Parameters that a replica does not need, or must not have."""
-
-
-class RayStage:
-    """A Predictor on the cluster: Ray sends each batch to the replica with the least to do."""
-
-    def __init__(self) -> None:
-        self._call = CALL.get()
-
-    def predict(self, batch: Sequence[Any], /) -> Sequence[Any]:
-        """Answer i belongs to input i."""
-        if not batch:
-            return []
-        try:
-            answers: list[Any] = unpack(self._call(bytes(packed(list(batch)))))
-        except Exception as error:
-            if not type(error).__module__.startswith("ray."):
-                raise
-            raise WorkerDied(f"a replica of post-processing failed ({error})"[:500]) from error
-        return answers
 
 
 class Postprocess:
@@ -217,8 +195,6 @@ def _free_port(host: str) -> int:
 
 def main(host: str, port: int) -> None:
     """Run in the child: a local Ray, or the one that RAY_ADDRESS names."""
-    from okulo.serve import logs
-
     logs.set_up()
     said = json.loads(_line())
     params, key = from_json(said), os.environ.pop(KEY_VARIABLE, "")

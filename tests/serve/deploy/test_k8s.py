@@ -12,8 +12,8 @@ import yaml
 
 from okulo.core.errors import BadInput
 from okulo.serve.app import make_app
-from okulo.serve.command import ServeParams
 from okulo.serve.deploy.command import DeployParams, run
+from okulo.serve.params import ServeParams
 from okulo.serve.service import Service
 
 VERSIONS = ("1.30", "1.37")

@@ -12,12 +12,12 @@ from okulo.core.errors import BadInput
 from okulo.core.params import Params, param
 from okulo.core.protocols import Progress, silent
 from okulo.io.stores import sqlite_file
-from okulo.serve.command import MB, ServeParams, make_limits, make_plan
 from okulo.serve.jobs.intake import Bounds
 from okulo.serve.jobs.pack import Spool
 from okulo.serve.jobs.routes import Desk
 from okulo.serve.jobs.store import JobStore
 from okulo.serve.jobs.work import Pace, Workers
+from okulo.serve.params import MB, ServeParams, make_limits, make_plan
 from okulo.serve.service import Service
 from okulo.serve.settle import settle
 
