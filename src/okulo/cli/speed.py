@@ -10,13 +10,11 @@ from rich.markup import escape
 from rich.table import Table
 
 from okulo.apps.speed import calibrate as calibrating
-from okulo.apps.speed import measure as measuring
+from okulo.apps.speed import command as measuring
 from okulo.apps.speed import watching
-from okulo.apps.speed.params import SpeedParams, SpeedReport
+from okulo.apps.speed.params import WORDS, SpeedParams, SpeedReport
 from okulo.cli.command import command
 from okulo.core.protocols import Answer, Image, Predictor, Progress
-
-WORDS = {"kmh": "km/h", "mph": "mph"}
 
 
 def run_measure(params: SpeedParams, progress: Progress) -> SpeedReport:

@@ -8,12 +8,11 @@ from jaxtyping import Float64, UInt8
 
 from okulo.apps.speed.calibration import Calibration, grid
 from okulo.apps.speed.measure import Measured
-from okulo.apps.speed.params import UNITS, SpeedParams
+from okulo.apps.speed.params import UNITS, WORDS, SpeedParams
 from okulo.core.nouns import Tracks
 from okulo.core.protocols import Progress
 from okulo.io.video import open_video, write_video
 
-WORDS = {"kmh": "km/h", "mph": "mph"}
 TEAL, DARK, WHITE = (20, 184, 166), (17, 24, 39), (255, 255, 255)
 
 

@@ -7,6 +7,8 @@ from okulo.core.params import Params, param
 
 UNITS = {"kmh": 3.6, "mph": 3600 / 1609.344}
 """Of a metre a second."""
+WORDS = {"kmh": "km/h", "mph": "mph"}
+"""Units as people write them."""
 METHODS = ("smooth", "live", "rule")
 
 

@@ -5,10 +5,8 @@ from pathlib import Path
 import numpy as np
 
 from okulo.apps.speed.measure import Measured
-from okulo.apps.speed.params import UNITS
+from okulo.apps.speed.params import UNITS, WORDS
 from okulo.io.files import write_aside
-
-SAYS = {"kmh": "km/h", "mph": "mph"}
 
 
 def draw_speeds(made: Measured, good: np.ndarray, unit: str, path: Path) -> None:
@@ -29,7 +27,7 @@ def draw_speeds(made: Measured, good: np.ndarray, unit: str, path: Path) -> None
         )
     over.set(
         xlabel="time, s",
-        ylabel=SAYS[unit],
+        ylabel=WORDS[unit],
         title=f"{len(good)} vehicles, with 90 % intervals",
         ylim=(0, None),
     )
@@ -39,8 +37,8 @@ def draw_speeds(made: Measured, good: np.ndarray, unit: str, path: Path) -> None
         spread.hist(speeds, bins=np.arange(low, high + 1e-9, 5), color="#0d9488")
         middle = float(np.median(speeds))
         spread.axvline(middle, color="#111", linewidth=1)
-        spread.set_title(f"mean speeds, median {middle:.1f} {SAYS[unit]}")
-    spread.set(xlabel=SAYS[unit], ylabel="vehicles")
+        spread.set_title(f"mean speeds, median {middle:.1f} {WORDS[unit]}")
+    spread.set(xlabel=WORDS[unit], ylabel="vehicles")
     for axes in (over, spread):
         axes.spines[["top", "right"]].set_visible(False)
         axes.grid(alpha=0.2)

@@ -7,7 +7,7 @@ import numpy as np
 import polars as pl
 import pytest
 
-from okulo.apps.speed.measure import run
+from okulo.apps.speed.command import run
 from okulo.apps.speed.params import SpeedParams, SpeedReport
 from okulo.apps.speed.render import ColourDetector
 from okulo.core.errors import BadInput
