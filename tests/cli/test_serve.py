@@ -13,9 +13,15 @@ import httpx
 import numpy as np
 import pytest
 from onnx import TensorProto, helper, numpy_helper
+from tests.search.made import make_table, see
 
+from okulo.cli.serve import search_pages
+from okulo.core.errors import BadInput
 from okulo.core.model import ModelInfo, Preprocess
 from okulo.runtime.graph import write_model
+from okulo.search.build import IndexParams
+from okulo.search.build import run as run_index
+from okulo.serve.params import ServeParams
 
 
 @pytest.fixture
@@ -159,3 +165,67 @@ def test_the_page_stands_beside_the_server(model: Path) -> None:
     finally:
         server.send_signal(signal.SIGTERM)
         assert server.wait(30) == 0
+
+
+@pytest.fixture
+def index(tmp_path: Path) -> Path:
+    run_index(
+        IndexParams(items=make_table(tmp_path), model="descriptor", output=tmp_path / "marks.index"), see
+    )
+    return tmp_path / "marks.index"
+
+
+def test_search_pages_stand_beside_the_server(model: Path, index: Path, tmp_path: Path) -> None:
+    (tmp_path / "key").write_text("secret\n")
+    command = [sys.executable, "-m", "okulo.cli.main", "serve", str(model), "--port", "0"]
+    command += ["--search", str(index), "--api-key-file", str(tmp_path / "key")]
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as server:
+        try:
+            assert server.stderr is not None
+            said = json.loads(server.stderr.readline())["message"]
+            assert said.endswith("(24 pictures) is searched at /search/marks/")
+            said = json.loads(server.stderr.readline())["message"]
+            here = said.split(" at ")[1].split(" ")[0]
+            check_search_page(here)
+        finally:
+            server.send_signal(signal.SIGTERM)
+            server.communicate(timeout=30)
+    assert server.returncode == 0
+
+
+def check_search_page(here: str) -> None:
+    page = f"{here}/search/marks/"
+    assert httpx.get(page).status_code == 401
+    assert "API key" in httpx.get(page).text
+    assert httpx.get(page[:-1], follow_redirects=False).headers["location"] == "./marks/"
+    assert "there are: marks" in httpx.get(f"{here}/search/goods/").json()["error"]
+    with httpx.Client() as browser:
+        opened = browser.get(f"{page}?token=secret", follow_redirects=True)
+        assert str(opened.url) == page
+        assert "search by picture" in opened.text
+        assert browser.get(f"{page}static/search/page.js").status_code == 200
+        assert browser.get(f"{page}picture/0/256").headers["content-type"].startswith("image/")
+    key = {"authorization": "Bearer secret"}
+    found = httpx.post(f"{page}search", json={"item": 0, "k": 3}, headers=key).json()["results"]
+    assert len(found) == 3
+    assert 0 not in [each["row"] for each in found]
+    assert httpx.post(f"{page}search", json={"item": 0}, headers={"x-api-key": "wrong"}).status_code == 401
+    assert httpx.post(f"{page}search", json={"item": -1}, headers=key).status_code == 400
+    other = {**key, "origin": "http://evil.example"}
+    assert httpx.post(f"{page}search", json={"item": 0}, headers=other).status_code == 403
+    assert httpx.get(f"{here}/v2/models/net", headers=key).json()["name"] == "net"
+    assert httpx.get(f"{here}/pages/models.json", headers=key).json()["searches"] == ["marks"]
+
+
+def test_search_pages_that_cannot_be_served(model: Path, index: Path, tmp_path: Path) -> None:
+    shown = refused(serve(model, "--search", index, "--host", "0.0.0.0", "--port", 0))
+    assert "would show the pictures to whoever reaches 0.0.0.0" in shown
+    for said, problem in (
+        ((str(tmp_path / "none.index"),), "does not exist"),
+        ((str(index), f"marks={index}"), "two indexes named marks"),
+        ((f"a/b={index}",), "expected NAME=INDEX"),
+    ):
+        with pytest.raises(BadInput, match=problem):
+            search_pages(ServeParams(search=said))
+    with pytest.raises(BadInput, match="is not served on Ray"):
+        ServeParams(search=(str(index),), engine="ray")

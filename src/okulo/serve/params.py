@@ -48,6 +48,9 @@ class ServeParams(Params):
     drain_s: float = param(0.0, help="after SIGTERM stay up, not ready, so long before stopping", low=0)
     stop_s: float = param(20.0, help="then give requests in flight so long to finish", low=1)
     log_requests: bool = param(False, help="one line in the log for every request")
+    search: tuple[str, ...] = param(
+        (), help="search pages too: INDEX or NAME=INDEX is shown at /search/NAME/ (with its own model)"
+    )
     jobs: str = param("", help="take jobs of many pictures too, kept in this SQLite file or postgresql://…")
     jobs_root: tuple[Path, ...] = param((), help="folders that jobs may name files in; none: uploads only")
     jobs_spool: Path | None = param(None, help="folder for jobs' pictures (default: beside the SQLite file)")
@@ -55,6 +58,13 @@ class ServeParams(Params):
     jobs_max_items: int = param(10_000, help="most pictures in one job", low=1)
     jobs_max_mb: int = param(1024, help="longest form of one job", low=1)
     jobs_keep_h: float = param(168.0, help="results are kept so many hours after the end", low=0)
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.search and (self.engine == "ray" or self.stage != "all"):
+            raise BadInput(
+                "search", "is not served on Ray or by a stage alone", hint="`okulo search-app` serves it"
+            )
 
 
 @dataclass(frozen=True)

@@ -22,6 +22,8 @@ class Guard:
     token: str
     """Empty: none is asked for."""
     port: int
+    locked: str = LOCKED
+    """Said to who has no token."""
 
     @property
     def cookie(self) -> str:
@@ -58,7 +60,11 @@ class Guard:
                 return answer
         if self._right(_cookie(headers.get("cookie", ""), self.cookie)):
             return None
-        return PlainTextResponse(LOCKED, 401)
+        scheme, _, said = headers.get("authorization", "").partition(" ")  # programs have no cookie
+        said = said if scheme.lower() == "bearer" else headers.get("x-api-key", "")
+        if self._right(said.strip()):
+            return None
+        return PlainTextResponse(self.locked, 401)
 
     def _right(self, token: str) -> bool:
         return hmac.compare_digest(token.encode("utf-8", "replace"), self.token.encode())

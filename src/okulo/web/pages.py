@@ -6,7 +6,7 @@ line puts this beside that. All addresses are relative, so it works behind a pat
 
 import hmac
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import quote
@@ -43,12 +43,13 @@ class Offered:
     file: str
 
 
-def make_pages(models: Models, key: str = "") -> ASGIApp:
+def make_pages(models: Models, key: str = "", searches: Sequence[str] = ()) -> ASGIApp:
     """Make the app that answers `/`, `/static/…` and `/pages/…`.
 
     Args:
         models: asked anew for each request, so a model that is added or replaced shows after a reload.
         key: the server's API key; the page asks its user for it. Empty: none.
+        searches: names of the search pages that lie beside it, at `search/NAME/`.
     """
     if not engine_built():
         log.warning("the page can ask the server only: %s", NOT_BUILT)
@@ -69,6 +70,7 @@ def make_pages(models: Models, key: str = "") -> ASGIApp:
             each for name, (path, info) in models().items() if (each := _offer_or_log(name, path, info))
         ]
         said = {"models": to_json(offered), "engine": {"built": engine_built(), "why_not": NOT_BUILT}}
+        said["searches"] = list(searches)
         return JSONResponse(said, headers={"cache-control": "no-store"})
 
     def model_file(request: Request) -> Response:

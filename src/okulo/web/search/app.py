@@ -28,7 +28,7 @@ PRIVATE = {**HEADERS, "cross-origin-resource-policy": "same-origin"}
 FRESH = {"cache-control": "no-store"}
 
 
-def make_app(site: Site, *, workers: int = 2) -> ASGIApp:
+def make_app(site: Site, *, workers: int = 2, max_body: int = MAX_BODY) -> ASGIApp:
     """Make the app; who may ask is the business of `guard`."""
     pictures, answers = ThreadPoolExecutor(workers, "picture"), ThreadPoolExecutor(workers, "answer")
 
@@ -44,10 +44,10 @@ def make_app(site: Site, *, workers: int = 2) -> ASGIApp:
         return _json(await aside(site.summary))
 
     async def search(request: Request) -> Response:
-        return _json(await aside(site.search, await _body(request)))
+        return _json(await aside(site.search, await _body(request, max_body)))
 
     async def feedback(request: Request) -> Response:
-        return _json(await aside(site.feedback, await _body(request)))
+        return _json(await aside(site.feedback, await _body(request, max_body)))
 
     async def picture(request: Request) -> Response:
         row, longest, index = request.path_params["row"], request.path_params["longest"], site.index
@@ -93,12 +93,12 @@ def _bug(request: Request, error: Exception) -> Response:
     return _json({"error": "the server failed at this; its log says more"}, 500)
 
 
-async def _body(request: Request) -> dict[str, Any]:
+async def _body(request: Request, max_body: int) -> dict[str, Any]:
     parts, size = [], 0
     async for chunk in request.stream():
         size += len(chunk)
-        if size > MAX_BODY:
-            raise HTTPException(413, f"more than {MAX_BODY >> 20} MB")
+        if size > max_body:
+            raise HTTPException(413, f"more than {max_body >> 20} MB")
         parts.append(chunk)
     try:
         said = json.loads(b"".join(parts))

@@ -46,6 +46,24 @@ class SearchAppReport:
     seconds: float
 
 
+def open_site(
+    folder: Path,
+    see: See,
+    *,
+    model: str = "",
+    root: Path | None = None,
+    cache: Path | None = None,
+    cache_mb: int = 2000,
+    who: str = "",
+) -> Site:
+    """Open an index with its model; small copies of its pictures are kept in `cache`."""
+    index = open_index(folder)
+    seeing = see(model or index.manifest.model_file, index.manifest.crop)
+    home = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+    kept = cache or home / "okulo" / "thumbnails"
+    return Site(folder, seeing, Thumbnails(root or index.root, kept, max_bytes=cache_mb * MB), who)
+
+
 def run(
     params: SearchAppParams,
     see: See,
@@ -56,20 +74,18 @@ def run(
     """Serve the page until SIGINT or SIGTERM; `up` is called when it can be opened."""
     del progress
     started = time.monotonic()
-    index = open_index(params.index)
-    seeing = see(params.model or index.manifest.model_file, index.manifest.crop)
-    home = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-    cache = params.cache or home / "okulo" / "thumbnails"
+    site = open_site(
+        params.index, see, model=params.model, root=params.root,
+        cache=params.cache, cache_mb=params.cache_mb, who=params.who,
+    )  # fmt: skip
     with bind(params.host, params.port) as listener:
-        thumbnails = Thumbnails(params.root or index.root, cache, max_bytes=params.cache_mb * MB)
-        site = Site(params.index, seeing, thumbnails, params.who)
         bound = listener.getsockname()
         loopback = is_loopback(bound[0])
         token = secrets.token_urlsafe(24) if params.token or not loopback else ""
         guard = Guard(make_app(site, workers=os.cpu_count() or 2), loopback, token, bound[1])
 
         def say() -> None:
-            said = Up(address(params.host, guard), len(index), time.monotonic() - started)
+            said = Up(address(params.host, guard), len(site.index), time.monotonic() - started)
             up(said)
             if params.open:
                 webbrowser.open(said.url)

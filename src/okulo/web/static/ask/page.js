@@ -30,6 +30,7 @@ async function start() {
     show(the('locked'), false)
     show(the('problem'), false)
     Object.assign(state, { models: said.models, engine: said.engine })
+    offerSearches(said.searches ?? [], key)
   } catch (error) {
     if (error.status === 401 || error.status === 403) return askForKey(key !== '')
     return complain(`The page cannot work: ${error.message}. Reload it when the server is back.`)
@@ -41,6 +42,13 @@ function askForKey(wrong) {
   if (wrong) complain('That key is wrong.')
   show(the('locked'), true)
   the('key').focus()
+}
+
+/** Links to the search pages beside this one; the key opens them. */
+function offerSearches(names, key) {
+  const query = key ? `?${new URLSearchParams({ token: key })}` : ''
+  the('searches').replaceChildren('Search by picture: ', ...names.flatMap((name, i) => [i ? ', ' : '', make('a', { href: `search/${encodeURIComponent(name)}/${query}` }, name)]))
+  show(the('searches'), names.length > 0)
 }
 
 function offerModels() {
