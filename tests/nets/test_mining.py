@@ -128,3 +128,39 @@ def test_a_batch_without_pairs_teaches_nothing() -> None:
         assert MetricLoss("triplet", 6, 4, MARGIN)(vectors, torch.arange(12), pairs, chosen).item() == 0
     with pytest.raises(BadInput, match="metric-loss: expected one of contrastive"):
         MetricLoss("square", 6, 4, MARGIN)
+
+
+def test_centres_begin_where_their_classes_are() -> None:
+    vectors, _ = batch(8, 6)
+    ids = torch.tensor([0, 0, 1, 1, 1, 3, 3, 3])
+    means = torch.stack([torch.nn.functional.normalize(vectors[ids == k].mean(0), dim=0) for k in (0, 1, 3)])
+    loss = MetricLoss("arcface", 6, 4, MARGIN)
+    before = loss.loss.W.detach().clone()  # type: ignore[operator, union-attr]
+    loss.start_centres(vectors, ids)
+    now = loss.loss.W.detach()  # type: ignore[operator, union-attr]
+    torch.testing.assert_close(now.T[[0, 1, 3]], means)  # type: ignore[index, union-attr]
+    torch.testing.assert_close(now[:, 2], before[:, 2])  # type: ignore[index]  # a class without items
+    several = MetricLoss("sub-centre", 6, 4, MARGIN)
+    several.start_centres(vectors, ids)
+    pairs = several.loss.W.detach().T.reshape(4, 2, 6)[[0, 1, 3]]  # type: ignore[operator, union-attr]
+    assert (torch.nn.functional.cosine_similarity(pairs, means[:, None], dim=2) > 0.999).all()
+    assert ((pairs[:, 0] - pairs[:, 1]).norm(dim=1) > 1e-3).all()
+    MetricLoss("triplet", 6, 4, MARGIN).start_centres(vectors, ids)  # has none, and does nothing
+
+
+@pytest.mark.parametrize("name", ["arcface", "sub-centre"])
+def test_arcface_is_a_softmax_with_an_angle_more(name: str) -> None:
+    vectors, _ = batch(8, 6)
+    ids = torch.arange(8) % 4
+    loss = MetricLoss(name, 6, 4, MARGIN, own=30.0, scale=8.0)
+    places = torch.nn.functional.normalize(loss.loss.W.detach().T, dim=1)  # type: ignore[operator, union-attr]
+    said = []
+    for vector, own in zip(vectors, ids.tolist()):
+        cosine = (places @ vector).reshape(4, -1).amax(dim=1).tolist()  # of several centres the nearest
+        angle = math.acos(cosine[own]) + math.radians(30)
+        more = math.cos(angle) if angle <= math.pi else cosine[own] - math.radians(30) * 0.5
+        every = [8 * (more if k == own else cosine[k]) for k in range(4)]
+        said.append(math.log(sum(math.exp(x) for x in every)) - every[own])
+    pairs = together(torch.nn.functional.one_hot(ids, 4).bool())
+    value = loss(vectors, ids, pairs, every_triplet(pairs))
+    assert value.item() == pytest.approx(sum(said) / len(said), abs=1e-4)

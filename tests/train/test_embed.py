@@ -17,7 +17,7 @@ from okulo.train.params import ClassifyParams
 
 def params(items: Path, output: Path, **said: object) -> ClassifyParams:
     start = ClassifyParams(
-        items=items, output=output, recipe="embed", backbone="tf_efficientnet_lite0", input_size=32,
+        items=items, output=output, recipe="embed", backbone="test_efficientnet", input_size=32,
         train_last=-1, epochs=2, batch=12, length=16, val_share=0.34,
     )  # fmt: skip
     return replace(start, **said)  # type: ignore[arg-type]

@@ -28,7 +28,7 @@ from okulo.nets.mining import easy_share, mine, together
 from okulo.nets.timm_backbone import fetch_pretrained, load_backbone
 from okulo.train import runfolder
 from okulo.train.augment import make_changes
-from okulo.train.data import Pictures, Row, decode_all
+from okulo.train.data import Pictures, Row, decode_rows
 from okulo.train.devices import find_device
 from okulo.train.embed_data import Labelled, batches, choose_labelled
 from okulo.train.feed import pixels_of, plain_batches
@@ -47,7 +47,7 @@ class Source:
 
     def __init__(self, said: Labelled, pictures: Pictures, preprocess: Preprocess) -> None:
         self.pictures, self.preprocess = pictures, preprocess
-        self.labels = said.only(pictures.labels)  # decode_all's "labels" are rows here
+        self.labels = said.only(pictures.labels)  # decode_rows' "labels" are rows here
         self.maps: Tensor | None = None
 
     def __len__(self) -> int:
@@ -88,7 +88,7 @@ def run(params: ClassifyParams, progress: Progress = silent) -> EmbedReport:
     preprocess = settle_preprocess(params, train.items)
     sources = []
     for said in (train, val):
-        pictures, worse = _decode(said.items, preprocess, progress)
+        pictures, worse = decode_rows(said.items, preprocess, None, progress)
         sources.append(Source(said, pictures, preprocess))
         bad += worse
     network, architecture = start(params)
@@ -116,14 +116,6 @@ def run(params: ClassifyParams, progress: Progress = silent) -> EmbedReport:
     save_bundle(params.output, bundle, "last")
     runfolder.write_metrics(params.output, history)
     return _report(params, sources, history, bad, time.perf_counter() - started)
-
-
-def _decode(items: Items, preprocess: Preprocess, progress: Progress) -> tuple[Pictures, list[Row]]:
-    import polars as pl
-
-    rows = [str(i) for i in range(len(items))]
-    frame = items.frame.drop("label", strict=False).with_columns(pl.Series("label", rows, dtype=pl.String))
-    return decode_all(Items(frame, items.root), rows, preprocess, None, progress)
 
 
 def start(params: ClassifyParams) -> tuple[EmbeddingNetwork, dict[str, Any]]:
@@ -156,7 +148,12 @@ class Learning:
     ) -> None:
         self.params, self.network, self.source, self.device = params, network, source, device
         classes = source.labels.shape[1]
-        self.loss = MetricLoss(params.metric_loss, params.length, classes, params.margin).to(device)
+        self.loss = MetricLoss(
+            params.metric_loss, params.length, classes, params.margin, params.loss_margin, params.scale
+        ).to(device)
+        if params.metric_loss in BY_CLASS:
+            vectors = torch.from_numpy(embed_all(network, source, params.train_last, device)).to(device)
+            self.loss.start_centres(vectors, torch.from_numpy(source.labels.argmax(axis=1)).to(device))
         self.epochs = params.epochs or EPOCHS
         head: list[nn.Parameter] = [*network.pool.parameters(), *network.neck.parameters()]
         slow = network.learning(params.train_last)

@@ -8,6 +8,7 @@ from okulo.core.params import Params, param
 
 LOSSES = ("ce", "bce", "focal", "brier")
 OPTIMISERS = ("sgd", "adamw")
+BOX_LOSSES = ("ciou", "diou", "giou", "iou", "v3")
 METRIC_LOSSES = ("contrastive", "triplet", "n-pair", "arcface", "sub-centre")
 MINERS = ("semi-hard", "hard", "distance", "none")
 POOLINGS = ("average", "max", "gem", "rmac", "combined")
@@ -18,13 +19,13 @@ PRECISIONS = ("auto", "fp32", "bf16", "fp16")
 class ClassifyParams(Params):
     """Train a network on a table.
 
-    Needs the columns `path` and `label`; of `split` only `train` and `val` are used, and without `val` a
+    Needs the columns `path` and `label` (`boxes` to detect); of `split` only `train` and `val` are used, and without `val` a
     part of `train` is held out. Writes a run folder that can be exported, evaluated and resumed.
     """
 
     items: Path = param(help="table of items, as `okulo scan` writes it", positional=True)
     output: Path = param(help="folder of the run, made anew", short="o")
-    recipe: str = param("classify", help="what is trained", choices=("classify", "embed"))
+    recipe: str = param("classify", help="what is trained", choices=("classify", "embed", "detect"))
     resume: bool = param(False, help="go on with the run in the output folder, with its own settings")
 
     backbone: str = param("vgg-tiny", help="one of ours (vgg-tiny, resnet-small, …) or any name of timm")
@@ -33,7 +34,10 @@ class ClassifyParams(Params):
     input_size: int | None = param(
         None, help="side of the network's input, px (default: guessed from the table)", low=8, high=2048
     )
-    fit: str = param("stretch", help="how pictures become square", choices=("stretch", "crop"))
+    fit: str = param(
+        "auto", help="how pictures become square; auto: stretch, to detect letterbox",
+        choices=("auto", "stretch", "crop", "letterbox"),
+    )  # fmt: skip
     tweak_b: bool = param(True, help="ResNet-B: stride on the 3×3 of a bottleneck")
     tweak_c: bool = param(True, help="ResNet-C: a stem of three 3×3")
     tweak_d: bool = param(True, help="ResNet-D: average before the shortcut's 1×1")
@@ -78,16 +82,37 @@ class ClassifyParams(Params):
     nesterov: bool = param(True, help="Nesterov's momentum")
     weight_decay: float = param(5e-4, help="L2 (sgd), or decoupled decay (adamw)", low=0)
     l1: float = param(0.0, help="L1 penalty on weights", low=0)
-    ema: float = param(0.0, help="decay of averaged weights, 0 is off; 0.999 is usual", low=0, high=0.99999)
+    ema: float | None = param(
+        None, help="decay of averaged weights, 0 is off (default: off; to detect 0.998)", low=0, high=0.99999
+    )
 
     metric_loss: str = param("triplet", help="embed: loss", choices=METRIC_LOSSES)
     miner: str = param("semi-hard", help="embed: which triplets of a batch are learnt from", choices=MINERS)
     margin: float = param(0.1, help="embed: a negative is to be so much farther (cosine)", low=0, high=2)
+    loss_margin: float | None = param(
+        None, low=0, high=90,
+        help="embed: cosine below which negatives are let be (contrastive); degrees (arcface, sub-centre)",
+    )  # fmt: skip
+    scale: float | None = param(
+        None, help="embed: how sharp the softmax of n-pair, arcface and sub-centre is", low=0.1, high=1000
+    )
     per_label: int = param(4, help="embed: items of each label in a batch", low=2, high=1024)
     pooling: str = param("gem", help="embed: how maps become a vector", choices=POOLINGS)
     length: int = param(256, help="embed: values of the vector", low=2, high=8192)
     train_last: int = param(
         0, help="embed: blocks of the backbone that learn too; -1 is all", low=-1, high=100
+    )
+
+    box_loss: str = param("ciou", help="detect: what is learnt of boxes", choices=BOX_LOSSES)
+    iou_aware: bool = param(True, help="detect: a box is to be as sure as it overlaps with the truth")
+    anchors: int = param(3, help="detect: sizes a cell looks for, found by k-means", low=1, high=16)
+    maps: int = param(3, help="detect: maps that detect, of 8, 16 and 32 px a cell", low=1, high=3)
+    mosaic: float | None = param(
+        None, help="detect: share of pictures put together of four (default: 0.5 from 8 epochs on)",
+        low=0, high=1,
+    )  # fmt: skip
+    zoom: float | None = param(
+        None, help="detect: zoom by up to 1 + this, in or out (default: 0.4 from 8 epochs on)", low=0, high=4
     )
 
     flip: bool = param(False, help="mirror half of the pictures; leave off where left and right differ")
