@@ -239,7 +239,7 @@ def test_a_crop_that_is_none_is_refused(tmp_path: Path) -> None:
     said = IndexParams(
         items=make_table(tmp_path), model="descriptor", output=tmp_path / "a.index", crop="objct"
     )
-    with pytest.raises(BadInput, match="crop: expected one of none, object, or a detector's model file"):
+    with pytest.raises(BadInput, match="crop: expected one of none, object, attention, or a detector's model file"):
         run(said, see_here)
 
 
@@ -251,6 +251,28 @@ def test_a_crop_finds_an_object_wherever_it_lies(tmp_path: Path) -> None:
     (tmp_path / "page.png").write_bytes(encode_png(page))
     report = run_search(SearchParams(index=index, pictures=(tmp_path / "page.png",), k=4), see)
     assert set(report.found["label"]) == {"red"}
+
+
+def test_a_query_may_be_cut_where_the_base_is_clean(tmp_path: Path) -> None:
+    items = make_table(tmp_path)
+    index = index_of(items)
+    page = np.full((120, 160, 3), 255, np.uint8)
+    page[10:58, 100:148] = paint("red", 3)
+    (tmp_path / "page.png").write_bytes(encode_png(page))
+
+    def best(crop: str) -> float:
+        said = SearchParams(index=index, pictures=(tmp_path / "page.png",), k=4, crop=crop)
+        return float(run_search(said, see).found["score"][0])
+
+    assert best("object") > best("none") + 0.05
+    assert best("") == best("none")
+
+
+def test_attention_needs_a_network(tmp_path: Path) -> None:
+    from okulo.cli.see import see as see_here
+
+    with pytest.raises(BadInput, match="attention needs a network"):
+        see_here("descriptor", "attention")
 
 
 def test_feedback_becomes_pictures_to_learn_from(tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import httpx
+import numpy as np
 import pytest
 import uvicorn
 from playwright.sync_api import Page, expect
@@ -35,7 +36,7 @@ class Served:
         self.index = folder / "marks.index"
         run(IndexParams(items=make_table(folder), model="descriptor", output=self.index), see)
         thumbnails = Thumbnails(folder, folder / "cache", max_bytes=1 << 24)
-        self.site = Site(self.index, see(), thumbnails, "ann")
+        self.site = Site(self.index, see(), thumbnails, "ann", see(crop="object"))
         self.listener = bind("127.0.0.1", 0)
         port = self.listener.getsockname()[1]
         self.url = f"http://127.0.0.1:{port}/"
@@ -107,6 +108,7 @@ def test_feedback_counts_at_once(served: Served) -> None:
         ({"item": 0, "only": {"nobody": "x"}}, "only: expected columns of the index"),
         ({"item": 0, "expand": "best"}, "expand: expected one of"),
         ({"item": 0, "rerank": "yes"}, "rerank: expected true or false"),
+        ({"picture": photo(), "main": 1}, "main: expected true or false"),
         ({"item": 0, "good": "all"}, "good: expected a list"),
         ({"picture": photo(), "box": [0.5, 0, 0.2, 1]}, "box: expected"),
         ({"item": 0, "colour": "red"}, "colour: is no field of a search"),
@@ -243,6 +245,24 @@ def test_a_box_is_drawn_and_moved(search_page: Callable[..., Page]) -> None:
     with page.expect_request("**/search") as asked:
         page.get_by_role("button", name="Whole picture").click()
     assert "box" not in json.loads(asked.value.post_data or "")
+
+
+def test_only_what_stands_out_is_looked_for(search_page: Callable[..., Page], served: Served) -> None:
+    page = search_page()
+    give(page)
+    with page.expect_request("**/search") as asked:
+        page.get_by_label("Only what stands out").check()
+    assert json.loads(asked.value.post_data or "")["main"] is True
+    expect(page.locator(".result")).to_have_count(24)
+    scene = np.full((120, 160, 3), 255, np.uint8)
+    scene[10:58, 100:148] = paint("red", 3)
+    text = base64.b64encode(encode_png(scene)).decode()
+    whole, main = (served.ask(picture=text, main=each, k=1).json() for each in (False, True))
+    assert main["results"][0]["score"] > whole["results"][0]["score"] + 0.05
+    assert main["query"] != whole["query"]
+    served.site.main, kept = None, served.site.main
+    assert "cannot be found with this index" in served.ask(picture=text, main=True).json()["error"]
+    served.site.main = kept
 
 
 def test_the_camera_takes_a_picture(search_page: Callable[..., Page]) -> None:

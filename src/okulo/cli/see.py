@@ -15,6 +15,8 @@ from okulo.search.pictures import CROPS, Seeing, main_object
 
 def see(model: str, crop: str) -> Seeing:
     """Open what `--model` names."""
+    if crop == "attention":
+        return replace(see(model, "none"), crop=crop, cutter=_attention(model))
     if crop not in CROPS:
         seeing, cutter, named = see(model, "none"), _detector(Path(crop)), fingerprint(Path(crop))
         whole = str(Path(crop).resolve())
@@ -39,6 +41,15 @@ def see(model: str, crop: str) -> Seeing:
         return np.stack([answer["embedding"] for answer in file.predict(images)])
 
     return Seeing(fingerprint(path), length, predict, str(path.resolve()), crop)
+
+
+def _attention(model: str) -> Callable[[Image], Image]:
+    """Cut pictures by what the network itself looks at."""
+    from okulo.runtime.attention import load_attention
+
+    if model == "descriptor":
+        raise BadInput("crop", "attention needs a network; the descriptor has none", hint="try `object`")
+    return load_attention(Path(model))
 
 
 def _detector(path: Path) -> Callable[[Image], Image]:

@@ -187,6 +187,11 @@ def split(model: ModelProto) -> tuple[ModelProto, ModelProto]:
     return before, after
 
 
+def up_to(network: ModelProto, name: str) -> ModelProto:
+    """Keep of a network, as `split` gives it, what leads to this tensor."""
+    return _part(network, [SEAM], [name])
+
+
 def _part(model: ModelProto, cuts: list[str], outputs: list[str]) -> ModelProto:
     """Keep the nodes that lead to `outputs`, going back no further than `cuts`."""
     graph = model.graph

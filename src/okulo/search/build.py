@@ -30,6 +30,17 @@ SAME = 0.999
 
 See = Callable[[str, str], Seeing]
 """(model, crop) → what embeds pictures; given by the command line."""
+CROP_HELP = "the main object: `object`, `attention`, or a detector's model file"
+
+
+def seeing_for(index: Index, see: See, model: str = "", crop: str = "") -> Seeing:
+    """What embeds queries of an index: its own model, which is checked, with its crop or another."""
+    file = model or index.manifest.model_file
+    seeing = see(file, index.manifest.crop)
+    index.expect_model(seeing.name)
+    if crop in ("", index.manifest.crop):
+        return seeing
+    return replace(see(file, crop), name=seeing.name)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,7 +61,7 @@ class IndexParams(Params):
     memory: float = param(4.0, help="gigabytes that searching may take", low=0.001)
     where: str = param("", help="only these items, as in SQL: \"split = 'train'\"")
     column: str = param("embedding", help="vectors of the table; checked on a few pictures")
-    crop: str = param("none", help="cut out the main object first: `object`, or a detector's model file")
+    crop: str = param("none", help=f"cut something out of each picture first: {CROP_HELP}")
     store: str = param("", help="keep vectors in Milvus: milvus://host:19530/name, milvus:///file.db#name")
     links: int = param(32, help="hnsw: neighbours a row is linked with", low=2, high=256)
     effort: int = param(64, help="hnsw: how far is looked for an answer", low=1, high=10_000)
@@ -255,8 +266,7 @@ def run_update(params: UpdateParams, see: See, progress: Progress = silent) -> I
     changed = np.array([ids.get(path, id) != id for path, id in fresh.select("path", "id").iter_rows()], bool)
     coming = ~same.to_numpy() | changed
     going = [] if params.keep else old["path"].filter(~old["path"].is_in(fresh["path"].implode())).to_list()
-    seeing = see(params.model or index.manifest.model_file, index.manifest.crop)
-    index.expect_model(seeing.name)
+    seeing = seeing_for(index, see, params.model)
     part = items.where(pl.lit(pl.Series(coming)))
     vectors, made, findings = vectors_of(part, seeing, "", params.workers, progress)
     known = ~np.isnan(vectors).any(axis=1)

@@ -16,7 +16,7 @@ from okulo.core.params import Params, param
 from okulo.core.protocols import Progress, silent
 from okulo.io.files import write_json
 from okulo.io.tables import read_items
-from okulo.search.build import See, shown, vectors_of
+from okulo.search.build import CROP_HELP, See, seeing_for, shown, vectors_of
 from okulo.search.exact import Found
 from okulo.search.index import Index, open_index
 from okulo.search.rank import Ranking, search
@@ -72,6 +72,7 @@ class SearchEvalParams(Params):
     ways: str = param("plain", help=f"ways of ranking, between commas, or all: {', '.join(WAYS)}")
     leave_out: bool = param(False, help="queries are in the base: each passes itself over")
     column: str = param("embedding", help="vectors of the queries' table; made now if it has none")
+    crop: str = param("", help=f"cut something out of the queries (default: as the index does): {CROP_HELP}")
     depth: int = param(1000, help="places that are looked at", low=1, high=100_000)
     model: str = param("", help="the index's model, where it was moved")
     output: Path | None = param(None, help="write the figures as JSON", short="o")
@@ -115,8 +116,7 @@ def run(
     items = items.where(pl.lit(pl.Series(where(items.frame, params.where)))) if params.where else items
     if not len(items):
         raise BadInput("queries", wanted="at least one", got="none")
-    seeing = see(params.model or index.manifest.model_file, index.manifest.crop)
-    index.expect_model(seeing.name)
+    seeing = seeing_for(index, see, params.model, params.crop)
     vectors, _, bad = vectors_of(items, seeing, params.column, params.workers, progress)
     known = ~np.isnan(vectors).any(axis=1)
     frame = shown(items, index.root).filter(pl.Series(known))

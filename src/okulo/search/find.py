@@ -11,7 +11,7 @@ from okulo.core.errors import BadInput
 from okulo.core.params import Params, param
 from okulo.core.protocols import Progress, silent
 from okulo.io.tables import write_parquet
-from okulo.search.build import See
+from okulo.search.build import CROP_HELP, See, seeing_for
 from okulo.search.exact import Found
 from okulo.search.index import Index, open_index
 from okulo.search.rank import EXPANSIONS, Ranking, search
@@ -31,6 +31,7 @@ class SearchParams(Params):
     smooth: int = param(0, help="average each candidate with so many neighbours", low=0, high=100)
     rerank: bool = param(False, help="k-reciprocal re-ranking of the candidates")
     depth: int = param(200, help="candidates for smoothing and re-ranking", low=1, high=10_000)
+    crop: str = param("", help=f"cut something out of the pictures (default: as the index does): {CROP_HELP}")
     model: str = param("", help="the index's model, where it was moved")
     output: Path | None = param(None, help="write the answers as a table", short="o")
 
@@ -65,8 +66,7 @@ def run(params: SearchParams, see: See, progress: Progress = silent) -> SearchRe
     index = open_index(params.index)
     if not params.pictures:
         raise BadInput("pictures", wanted="at least one picture", got="none")
-    seeing = see(params.model or index.manifest.model_file, index.manifest.crop)
-    index.expect_model(seeing.name)
+    seeing = seeing_for(index, see, params.model, params.crop)
     started = time.perf_counter()
     vectors = []
     for path, said in zip(params.pictures, seeing.files(list(params.pictures), 1)):

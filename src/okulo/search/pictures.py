@@ -16,7 +16,8 @@ from okulo.core.protocols import Image
 from okulo.core.vectors import Embedded
 from okulo.io.images import decode
 
-CROPS = ("none", "object")
+CROPS = ("none", "object", "attention")
+"""Beside these, a detector's model file."""
 BATCH = 16
 LOOKED_AT_PX = 128
 MARGIN = 0.04

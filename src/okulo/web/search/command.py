@@ -8,9 +8,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from okulo.core.errors import BadInput
 from okulo.core.params import Params, param
 from okulo.core.protocols import Progress, silent
-from okulo.search.build import See
+from okulo.search.build import See, seeing_for
 from okulo.search.feedback import read_pairs
 from okulo.search.index import open_index
 from okulo.web.guard import Guard, is_loopback
@@ -58,10 +59,14 @@ def open_site(
 ) -> Site:
     """Open an index with its model; small copies of its pictures are kept in `cache`."""
     index = open_index(folder)
-    seeing = see(model or index.manifest.model_file, index.manifest.crop)
+    seeing = seeing_for(index, see, model)
     home = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
     kept = cache or home / "okulo" / "thumbnails"
-    return Site(folder, seeing, Thumbnails(root or index.root, kept, max_bytes=cache_mb * MB), who)
+    try:
+        main = seeing_for(index, see, model, "attention") if index.manifest.crop == "none" else None
+    except BadInput:  # its network has no maps to look at, or it is none
+        main = None
+    return Site(folder, seeing, Thumbnails(root or index.root, kept, max_bytes=cache_mb * MB), who, main)
 
 
 def run(

@@ -33,7 +33,7 @@ FEW_VALUES = 60
 KEPT = 100
 """Pictures that were asked for and are remembered, so that what is said of their answers can be kept."""
 FIELDS = (
-    *("picture", "item", "query", "box", "k", "where", "only"),
+    *("picture", "item", "query", "box", "main", "k", "where", "only"),
     *("expand", "expand_by", "smooth", "rerank", "good", "bad"),
 )
 
@@ -51,8 +51,17 @@ class Query:
 class Site:
     """An index, kept up to date, and what embeds pictures; safe to use from many threads."""
 
-    def __init__(self, folder: Path, seeing: Seeing, thumbnails: Thumbnails, who: str = "") -> None:
+    def __init__(
+        self,
+        folder: Path,
+        seeing: Seeing,
+        thumbnails: Thumbnails,
+        who: str = "",
+        main: Seeing | None = None,
+    ) -> None:
         self.folder, self.seeing, self.thumbnails, self.who = Path(folder), seeing, thumbnails, who
+        self.main = main
+        """Embeds what a network looks at in a picture, where the index has one that can be asked."""
         self._lock = threading.Lock()
         self._stamp = 0
         self._index = open_index(folder)
@@ -91,6 +100,7 @@ class Site:
             "filters": filters,
             "expansions": list(EXPANSIONS),
             "crop": index.manifest.crop,
+            "main": self.main is not None,
         }
 
     def search(self, said: Mapping[str, Any]) -> dict[str, Any]:
@@ -156,8 +166,14 @@ class Site:
             return known
         data = read_picture(said["picture"])
         image = cut_box(decode(data), said.get("box"))
-        name = hashlib.blake2b(data + repr(said.get("box")).encode(), digest_size=16).hexdigest()
-        vector = unit("the picture's vector", self.seeing.images([image]), index.manifest.length)[0]
+        seeing, main = self.seeing, yes_or_no("main", said.get("main", False))
+        if main:
+            if self.main is None:
+                raise BadInput("main", "cannot be found with this index's model")
+            seeing = self.main
+        how = repr((said.get("box"), main)).encode()
+        name = hashlib.blake2b(data + how, digest_size=16).hexdigest()
+        vector = unit("the picture's vector", seeing.images([image]), index.manifest.length)[0]
         return self._remember(Query(name, vector, image))
 
     def _remember(self, query: Query) -> Query:
@@ -229,11 +245,16 @@ def ranking_of(said: Mapping[str, Any]) -> Ranking:
     expand = said.get("expand", "none")
     if expand not in EXPANSIONS:
         raise BadInput("expand", wanted=f"one of {', '.join(EXPANSIONS)}", got=repr(expand)[:40])
-    rerank = said.get("rerank", False)
-    if not isinstance(rerank, bool):
-        raise BadInput("rerank", wanted="true or false", got=repr(rerank)[:40])
+    rerank = yes_or_no("rerank", said.get("rerank", False))
     ranking = Ranking(expand=expand, rerank=rerank, smooth=whole("smooth", said.get("smooth", 0), 0, 50))
     return replace(ranking, expand_by=whole("expand_by", said.get("expand_by", 5), 1, 100))
+
+
+def yes_or_no(name: str, value: object) -> bool:
+    """True or false, and nothing that only looks like it."""
+    if not isinstance(value, bool):
+        raise BadInput(name, wanted="true or false", got=repr(value)[:40])
+    return value
 
 
 def whole(name: str, value: object, low: int, high: int) -> int:

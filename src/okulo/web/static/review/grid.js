@@ -202,7 +202,8 @@ export class Grid extends EventTarget {
 export function labelCaption(item) {
   const said = decided(item)
   const state = standing(item).some(({ answer }) => answer !== 'skip') ? 'decided' : said ? 'skipped' : 'open'
-  const second = said ? `✓ ${said}` : item.suggested ? `→ ${item.suggested}?` : (item.issue ?? item.split ?? '')
+  const other = item.suggested !== item.label && item.suggested // of copies that disagree one may well be right
+  const second = said ? `✓ ${said}` : other ? `→ ${other}?` : (item.issue ?? item.split ?? '')
   return [given(item) || 'no label', state === 'skipped' ? said : second, state]
 }
 

@@ -12,8 +12,8 @@ export class Search {
 
   constructor(page) {
     this.page = page
-    this.input = make('input', { type: 'text', 'aria-label': 'Name or id', placeholder: 'part of a file name, or an id', spellcheck: 'false', maxlength: '500' })
-    const form = make('form', { class: 'row' }, this.input, make('button', { class: 'main' }, 'Find'))
+    this.input = make('input', { type: 'text', 'aria-label': 'Name or id', placeholder: 'part of a name, or an id', spellcheck: 'false', maxlength: '500' })
+    const form = make('form', { class: 'row find' }, this.input, make('button', { class: 'main' }, 'Find'))
     form.addEventListener('submit', (event) => {
       event.preventDefault()
       this.find(this.input.value.trim())

@@ -16,7 +16,8 @@ async function start() {
   } catch (error) {
     return complain(error.message)
   }
-  const { name, items, kind, filters, expansions } = state.summary
+  const { name, items, kind, filters, expansions, main } = state.summary
+  show(the('main-option'), main)
   the('name').textContent = name
   document.title = `${name}: search by picture`
   the('about').textContent = `${items.toLocaleString('en')} pictures, ${kind}`
@@ -66,6 +67,7 @@ function question() {
   for (const each of the('filters').querySelectorAll('select')) if (each.value) only[each.dataset.column] = each.value
   const asked = { ...state.asked, where: the('where').value, only, expand: the('expand').value, rerank: the('rerank').checked, good: of(true), bad: of(false) }
   if (asked.picture && crop.box) asked.box = crop.box
+  if (asked.picture && the('main').checked) asked.main = true
   return asked
 }
 
@@ -194,7 +196,7 @@ the('image').addEventListener('load', ({ target }) => target.classList.toggle('p
 the('whole').addEventListener('click', () => (crop.set([0, 0, 1, 1]), search()))
 the('forget').addEventListener('click', () => (state.said.clear(), search()))
 the('options').addEventListener('submit', (event) => (event.preventDefault(), search()))
-for (const id of ['expand', 'rerank']) the(id).addEventListener('change', () => search())
+for (const id of ['expand', 'rerank', 'main']) the(id).addEventListener('change', () => search())
 crop.addEventListener('change', () => search())
 the('results').addEventListener('keydown', keys)
 for (const name of ['dragover', 'dragleave', 'drop']) {
