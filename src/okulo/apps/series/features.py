@@ -1,9 +1,10 @@
 """`okulo series features`: what every recording is like, in one compiled pass over the parts."""
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -12,10 +13,12 @@ from jaxtyping import Float32
 from okulo.apps.series.feature_kernels import all_features
 from okulo.apps.series.feature_list import FEATURES, NAMES, SHAPE, Feature, pick
 from okulo.apps.series.store import Store
-from okulo.core.errors import BadInput
+from okulo.apps.series.threads import in_order
+from okulo.core.errors import BadInput, need
 from okulo.core.nouns import Series
 from okulo.core.params import Params, param
 from okulo.core.protocols import Progress, silent
+from okulo.io.files import write_aside
 
 ENGINES = ("local", "ray")
 
@@ -65,9 +68,8 @@ def compute(series: Series) -> Float32[np.ndarray, "n d"]:
 
 
 def local(store: Store) -> Iterator[Piece]:
-    """Work the parts off one after the other; each uses all cores."""
-    for part in store.parts():
-        series = store.read_part(part)
+    """Work the parts off one after the other; each uses all cores, and the next is being read."""
+    for series in in_order(store.read_part, store.parts()):
         yield series.id, compute(series)
 
 
@@ -89,6 +91,25 @@ def to_frame(pieces: Sequence[Piece]) -> pl.DataFrame:
     return pl.DataFrame(columns)
 
 
+def write(pieces: Iterable[Piece], path: Path) -> tuple[int, int]:
+    """Write pieces as they come, on a thread; say how many recordings, and how many are undefined."""
+    pa: Any = need("pyarrow", extra="series", verb="okulo series")
+    pq: Any = need("pyarrow.parquet", extra="series", verb="okulo series")
+    schema = pa.schema([("id", pa.int64()), *((name, pa.float32()) for name in NAMES)])
+
+    def add(piece: Piece, writer: Any) -> tuple[int, int]:
+        ids, features = piece
+        columns = np.ascontiguousarray(features.T)
+        writer.write_table(pa.table([ids, *columns], schema=schema))
+        return len(ids), int(np.isnan(columns[NAMES.index("work")]).sum())
+
+    # Measured values hardly pack; packing them would take longer than computing them.
+    options = {"compression": "none", "use_dictionary": False, "write_statistics": False}
+    with write_aside(path) as aside, pq.ParquetWriter(aside, schema, **options) as writer:
+        counts = list(in_order(add, pieces, writer, threads=1))
+    return sum(n for n, _ in counts), sum(n for _, n in counts)
+
+
 def run(params: FeaturesParams, progress: Progress = silent) -> FeaturesReport:
     """Compute and write `features.parquet`."""
     started = time.perf_counter()
@@ -98,14 +119,13 @@ def run(params: FeaturesParams, progress: Progress = silent) -> FeaturesReport:
         )
     store = Store(params.store).require()
     store.refuse_existing("features", replace=params.replace)
-    parts = store.parts()
-    pieces = list(progress(engine_of(params)(store), label="features, a part a step", total=len(parts)))
-    frame = to_frame(pieces)
-    file = store.write_table("features", frame, replace=params.replace)
+    total = len(store.parts())
+    pieces = progress(engine_of(params)(store), label="features, a part a step", total=total)
+    series, undefined = write(pieces, store.table("features"))
     return FeaturesReport(
-        file=file,
-        series=len(frame),
-        undefined=int(frame["work"].is_nan().sum()),
+        file=store.table("features"),
+        series=series,
+        undefined=undefined,
         seconds=time.perf_counter() - started,
         features=FEATURES,
         explained=False,

@@ -1,6 +1,8 @@
 """Recordings out of PostgreSQL: COPY in its binary format, streamed, read-only, and resumable."""
 
+import select
 from collections.abc import Iterator, Sequence
+from contextlib import closing
 from typing import Any
 
 import numpy as np
@@ -16,7 +18,11 @@ CHUNK = 8 << 20
 MOST_RUNS = 200
 """So many runs of ids that have come already are left out by the server; the rest is left out here."""
 
-Rows = list[bytes | bytearray | memoryview]
+Rows = tuple[bytearray, int]
+"""Rows as COPY sends them, one after the other, and how many they are."""
+
+HEAD = 19
+"""Signature, flags and length of the extension: 11 + 4 + 4 bytes before the first row."""
 
 INTEGERS = (20, 21, 23)
 ARRAYS = {1021: 700, 1022: 701, 1005: 21, 1007: 23, 1016: 20, 1231: 1700}
@@ -135,17 +141,17 @@ def stream(url: str, query: str, where: Where, known: Int64[np.ndarray, " k"]) -
     The connection breaking is ConnectionLost: ask again with what is known by then.
     """
     query = query.strip().rstrip(";")
-    with connect(url) as connection:
+    with closing(connect(url)) as connection:
         columns = _describe(connection, query, where)
-        select, element = _selection(columns, query, where, runs_of(known))
-        yield from _copy(connection, select, KINDS_OF_ELEMENT[element], time=bool(where.time))
+        rows, element = _selection(columns, query, where, runs_of(known))
+        yield from _copy(connection, rows, KINDS_OF_ELEMENT[element], time=bool(where.time))
 
 
-def _copy(connection: Any, select: str, kind: int, *, time: bool) -> Iterator[Batch]:
+def _copy(connection: Any, selection: str, kind: int, *, time: bool) -> Iterator[Batch]:
     import psycopg
 
     try:
-        yield from in_order(_parse, _chunks(connection, select), kind, time)
+        yield from in_order(_parse, _chunks(connection.pgconn, selection), kind, time)
     except psycopg.OperationalError as error:
         raise ConnectionLost(" ".join(str(error).split())) from error
     except psycopg.Error as error:
@@ -153,23 +159,50 @@ def _copy(connection: Any, select: str, kind: int, *, time: bool) -> Iterator[Ba
         raise BadInput("query", f"PostgreSQL refuses it ({reason})") from error
 
 
-def _chunks(connection: Any, select: str) -> Iterator[Rows]:
-    """Some thousands of rows at a time, as they came."""
-    with connection.cursor() as cursor, cursor.copy(f"COPY ({select}) TO STDOUT (FORMAT BINARY)") as copy:
-        rows: Rows = []
-        size = 0
-        head = 19  # signature, flags, length of the extension: 11 + 4 + 4 bytes, before the first row
-        for row in copy:
-            rows.append(row)
-            size += len(row)
-            if size >= CHUNK:
-                rows[0] = rows[0][head:]
-                yield rows
-                rows, size, head = [], 0, 0
-        if rows:
-            rows[0] = rows[0][head:]
-            yield rows
+def _chunks(line: Any, selection: str) -> Iterator[Rows]:
+    """Some thousands of rows at a time, as they came, and how many they are.
+
+    The rows are asked of libpq itself: `cursor.copy` goes through the interpreter a dozen times a row, which
+    for a million of them takes as long as the server needs to send them. They are put together as they come:
+    a list of them would wake the garbage collector again and again.
+    """
+    line.send_query(f"COPY ({selection}) TO STDOUT (FORMAT BINARY)".encode())
+    _result(line, "COPY_OUT")
+    rows, count = bytearray(), 0
+    first = True
+    while (size := (got := line.get_copy_data(1))[0]) >= 0:
+        if size == 0:
+            _wait(line)
+            continue
+        rows += got[1]
+        count += 1
+        if len(rows) >= CHUNK:
+            yield rows[HEAD:] if first else rows, count
+            rows, count, first = bytearray(), 0, False
+    _result(line, "COMMAND_OK")
+    if rows:
+        yield rows[HEAD:] if first else rows, count
+
+
+def _wait(line: Any) -> None:
+    """Wait until the server has sent something; an interrupt comes through."""
+    select.select([line.socket], [], [])
+    line.consume_input()
+
+
+def _result(line: Any, wanted: str) -> None:
+    """Take what the server answers; anything but what is wanted is an error of psycopg's."""
+    import psycopg
+
+    while line.is_busy():
+        _wait(line)
+    result = line.get_result()
+    if result is None or psycopg.pq.ExecStatus(result.status).name != wanted:
+        state = result and result.error_field(psycopg.pq.DiagnosticField.SQLSTATE)
+        kind = psycopg.errors.lookup(state.decode()) if state else psycopg.OperationalError
+        raise kind(line.get_error_message() if result is None else result.get_error_message())
 
 
 def _parse(rows: Rows, kind: int, time: bool) -> Batch:
-    return binary_batch(np.frombuffer(b"".join(rows), np.uint8), len(rows), kind, time=time)
+    data, count = rows
+    return binary_batch(np.frombuffer(data, np.uint8), count, kind, time=time)

@@ -105,7 +105,7 @@ class Store:
     def write_table(self, name: str, frame: pl.DataFrame, *, replace: bool) -> Path:
         """Write one of the tables; one that is there is kept unless it may be replaced."""
         self.refuse_existing(name, replace=replace)
-        write_parquet(frame, self.table(name), pack=name != "features")
+        write_parquet(frame, self.table(name))
         return self.table(name)
 
     def refuse_existing(self, name: str, *, replace: bool) -> None:

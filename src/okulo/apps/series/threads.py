@@ -11,14 +11,18 @@ Out = TypeVar("Out")
 AHEAD = 3
 
 
-def in_order(work: Callable[..., Out], items: Iterable[In], *arguments: Any) -> Iterator[Out]:
+def in_order(
+    work: Callable[..., Out], items: Iterable[In], *arguments: Any, threads: int = 2
+) -> Iterator[Out]:
     """Apply compiled work (which lets other threads run) to each item; answers come in the items' order.
+
+    With one thread the work too is done in their order.
 
     >>> list(in_order(pow, [1, 2, 3], 2))
     [1, 4, 9]
     """
     waiting: deque[Future[Out]] = deque()
-    with ThreadPoolExecutor(2) as pool:
+    with ThreadPoolExecutor(threads) as pool:
         try:
             for item in items:
                 waiting.append(pool.submit(work, item, *arguments))
