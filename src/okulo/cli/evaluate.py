@@ -16,7 +16,6 @@ from okulo.evaluate.figures import Effect
 from okulo.evaluate.measure import SHARES, EvaluateParams, run
 from okulo.evaluate.outcome import EvaluateReport
 from okulo.evaluate.words import count, num, pct
-from okulo.runtime.modelfile import ModelFile
 
 WORST_CLASSES = 5
 
@@ -25,8 +24,7 @@ def measure(params: EvaluateParams, progress: Progress) -> EvaluateReport | Boxe
     """Open the model and measure it."""
     predictor, info = open_model(params.model, engine=params.engine)
     if info.task == "detect":
-        if isinstance(predictor, ModelFile):  # unsure boxes count too
-            predictor.info = replace(info, threshold=Threshold(value=LOWEST))
+        predictor.info = replace(info, threshold=Threshold(value=LOWEST))  # unsure boxes count too
         return measure_boxes(params, predictor, info, progress)
     return run(params, predictor, info, progress)
 

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Protocol
 
 from okulo.core.errors import BadInput, need
 from okulo.core.model import ModelInfo, Threshold
@@ -9,7 +10,13 @@ from okulo.core.protocols import Answer, Image, Predictor
 from okulo.io.files import read_json, write_json
 
 
-def open_model(path: Path, *, engine: str = "onnxruntime") -> tuple[Predictor[Image, Answer], ModelInfo]:
+class Opened(Predictor[Image, Answer], Protocol):
+    """A predictor that says what it is; a detector goes by the threshold and overlap that `info` has."""
+
+    info: ModelInfo
+
+
+def open_model(path: Path, *, engine: str = "onnxruntime") -> tuple[Opened, ModelInfo]:
     """Open whichever it is, ready to answer."""
     if not Path(path).exists():
         raise BadInput(str(path), "does not exist", hint="a model file or a run folder is wanted")

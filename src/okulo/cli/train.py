@@ -9,21 +9,29 @@ from okulo.cli.command import command
 from okulo.core.errors import need
 from okulo.core.protocols import Progress
 from okulo.train.params import ClassifyParams
-from okulo.train.report import EmbedReport, TrainReport
+from okulo.train.report import DetectReport, EmbedReport, TrainReport
+
+Report = TrainReport | EmbedReport | DetectReport
 
 
-def run(params: ClassifyParams, progress: Progress) -> TrainReport | EmbedReport:
+def run(params: ClassifyParams, progress: Progress) -> Report:
     """Run the recipe that is asked for; torch is imported here and not before."""
     need("torch", extra="train", verb="okulo train")
-    from okulo.train.recipes import RECIPES
+    from okulo.train import recipes
 
-    return RECIPES[params.recipe](params, progress)
+    return recipes.run(params, progress)
 
 
-def show(report: TrainReport | EmbedReport, console: Console) -> None:
+def show(report: Report, console: Console) -> None:
     """Print what was trained, how well it answers, and what to do with it."""
     table = Table(show_header=False, box=None, pad_edge=False)
-    for name, value in _embed_rows(report) if isinstance(report, EmbedReport) else _rows(report):
+    if isinstance(report, EmbedReport):
+        rows = _embed_rows(report)
+    elif isinstance(report, DetectReport):
+        rows = _detect_rows(report)
+    else:
+        rows = _rows(report)
+    for name, value in rows:
         table.add_row(name, value)
     console.print(table)
     for kind, count in report.findings.counts().items():
@@ -55,12 +63,43 @@ def _rows(report: TrainReport) -> list[tuple[str, str]]:
         rows.append(
             ("logit gap", f"{report.logit_gap:.1f}, label smoothing aims at {report.logit_gap_optimum:.1f}")
         )
-    speed = (
+    return [*rows, ("time", _speed(report)), ("run", str(report.run))]
+
+
+def _speed(report: TrainReport | DetectReport) -> str:
+    return (
         f"{report.seconds:,.0f} s in {report.precision} on {report.device}"
         + (f" × {report.processes}" if report.processes > 1 else "")
         + f": {report.images_per_second:,.0f} pictures/s, {report.step_share:.0%} of it in the step"
     )
-    return [*rows, ("time", speed), ("run", str(report.run))]
+
+
+def _detect_rows(report: DetectReport) -> list[tuple[str, str]]:
+    anchors = ", ".join(f"{width:.0f}×{height:.0f}" for width, height in report.anchors)
+    rows = [
+        (
+            "network",
+            f"{report.backbone} at {report.input_size} px: {report.parameters:,} parameters, "
+            f"{report.multiply_adds / 1e6:,.0f} M multiply-adds",
+        ),
+        ("anchors", f"{anchors} px; boxes overlap with the best by {report.anchor_overlap:.0%} on average"),
+        (
+            "learned from",
+            f"{report.train_boxes:,} boxes of {len(report.classes)} classes on {report.train_items:,} "
+            f"pictures, {report.epochs} epochs",
+        ),
+    ]
+    if report.val_map is not None and report.val_map_50 is not None:
+        rows.append(
+            (
+                "precision",
+                f"AP {report.val_map:.3f} (overlap .5 to .95), {report.val_map_50:.3f} at .5, on "
+                f"{report.val_items:,} others with {report.val_boxes:,} boxes (epoch {report.best_epoch})",
+            )
+        )
+    if report.threshold is not None:
+        rows.append(("threshold", f"{report.threshold:.2f}, the best F1 on these"))
+    return [*rows, ("time", _speed(report)), ("run", str(report.run))]
 
 
 def _embed_rows(report: EmbedReport) -> list[tuple[str, str]]:

@@ -51,6 +51,8 @@ def run(params: ExportParams, progress: Progress = silent) -> ExportReport:
     name = params.name or params.output.name.partition(".")[0]
     licence = params.licence or bundle.info.licence
     bundle = replace(bundle, info=replace(bundle.info, name=name, licence=licence))
+    if params.quantize != "none" and bundle.info.task == "detect":
+        raise BadInput("--quantize int8", "is not there for detectors", hint="leave it out")
     items = _items(params, bundle.info.data)
     if params.quantize == "int8" and items is None:
         raise BadInput("--quantize int8", "needs pictures to set its ranges on", hint="give --items a table")

@@ -6,8 +6,10 @@ from pathlib import Path
 
 import numpy as np
 
+from okulo.algo.boxes import iou
 from okulo.algo.resize import resize
 from okulo.core.errors import BadInput
+from okulo.core.model import OVERLAP, THRESHOLD, ModelInfo
 from okulo.core.protocols import Answer, Image
 from okulo.nets.bundle import Bundle
 from okulo.nets.predictor import TorchPredictor
@@ -19,6 +21,8 @@ TOLERANCE = 1e-4
 """Largest difference of a probability; of an embedding, relative to its largest value."""
 BATCHES = (3, 7)
 """Neither is the batch size the graph is traced with."""
+EVEN = 1e-3
+"""Overlaps so near to the one that is allowed are decided by rounding."""
 WHOLE = 4
 """How many pictures of each size go through the unsplit graph, one by one."""
 
@@ -56,12 +60,16 @@ def check_parity(bundle: Bundle, path: Path, pictures: Sequence[Image], on: str)
     file, whole = load(path), load_whole(path)
     cases: list[Case] = []
     for size, images in _sized(pictures, bundle.info.preprocess.size):
-        wanted = reference.predict(images)
+        wanted = _numbers(reference, images)
         for batch in BATCHES:
             file.batch_size = batch
-            cases.append(_compare(size, batch, wanted, file.predict(images)))
+            cases.append(_compare(size, batch, wanted, _numbers(file, images)))
         one_by_one = [_first(whole, image) for image in images[:WHOLE]]
-        cases.append(_compare(size, 0, wanted[:WHOLE], one_by_one))
+        if bundle.info.task == "detect":
+            found = reference.predict(images[:WHOLE])
+            cases.append(_compare_boxes(size, found, one_by_one, bundle.info, images))
+        else:
+            cases.append(_compare(size, 0, wanted[:WHOLE], one_by_one))
         for case in cases[-len(BATCHES) - 1 :]:
             if case.worst > TOLERANCE or not case.same_best:
                 raise _failed(case, reference, file, whole, images)
@@ -76,6 +84,47 @@ def _sized(pictures: Sequence[Image], size: tuple[int, int]) -> list[tuple[str, 
         (f"{larger[0]} × {larger[1]}", [resize(image, larger) for image in pictures]),
         (f"{smaller[0]} × {smaller[1]}", [resize(image, smaller) for image in pictures]),
     ]
+
+
+def _numbers(model: TorchPredictor | ModelFile, images: Sequence[Image]) -> list[Answer]:
+    """What is compared of each picture: its answer; of a detector all its candidates, not only those kept."""
+    if model.info.task != "detect":
+        return list(model.predict(images))
+    rows: list[Answer] = []
+    for start in range(0, len(images), model.batch_size):
+        some = images[start : start + model.batch_size]
+        if isinstance(model, TorchPredictor):
+            said = model.answer(some)
+        else:
+            said = model.answer(np.stack([model.prepare(image) for image in some]))
+        rows += [{name: value[row] for name, value in said.items()} for row in range(len(some))]
+    return rows
+
+
+def _compare_boxes(
+    size: str, wanted: Sequence[Answer], got: Sequence[Answer], info: ModelInfo, images: Sequence[Image]
+) -> Case:
+    """Compare what is found: each box with the nearest one of its class on the other side.
+
+    A box whose score is at the threshold, or that overlaps with another just as much as it may, can be there
+    on one side only.
+    """
+    worst = 0.0
+    threshold = info.threshold.value if info.threshold else THRESHOLD
+    overlap = OVERLAP if info.overlap is None else info.overlap
+    for one, other, image in zip(wanted, got, images):
+        for mine, theirs in ((one, other), (other, one)):
+            for box, score, label in zip(mine["boxes"], mine["scores"], mine["labels"]):
+                same = theirs["labels"] == label
+                off = np.abs(theirs["boxes"][same] - box).max(axis=1, initial=0) / max(image.shape[:2])
+                nearest = np.maximum(off, np.abs(theirs["scores"][same] - score)).min(initial=np.inf)
+                shares = iou(box[None], theirs["boxes"][same])[0]
+                at_edge = abs(score - threshold) <= 2 * TOLERANCE
+                if nearest > TOLERANCE and not at_edge and not (np.abs(shares - overlap) < EVEN).any():
+                    worst = max(worst, float(min(nearest, 1.0)))
+                elif nearest <= TOLERANCE:
+                    worst = max(worst, float(nearest))
+    return Case(size, 0, len(got), worst, worst <= TOLERANCE)
 
 
 def _first(whole: Session, image: Image) -> Answer:
@@ -119,5 +168,7 @@ def _failed(
 def _which_output(reference: TorchPredictor, whole: Session, images: Sequence[Image]) -> str:
     """Name the outputs that differ on the first picture."""
     wanted, got = reference.predict(images[:1])[0], _first(whole, images[0])
+    if reference.info.task == "detect":
+        return f": {len(wanted['scores'])} boxes against {len(got['scores'])} in the first picture"
     off = {name: float(np.abs(wanted[name] - got[name]).max()) for name in wanted}
     return ": " + ", ".join(f"{name} by {value:.2g}" for name, value in off.items())

@@ -73,9 +73,45 @@ def average_precision(
     return AveragePrecision(np.stack(each, axis=1) if each else np.empty((len(OVERLAPS), 0)))
 
 
+def best_threshold(
+    truth: Sequence[Detections], guess: Sequence[Detections], *, classes: int
+) -> tuple[float, float]:
+    """Find the score above which boxes have the best F1 at an overlap of .5; all classes together. And that F1.
+
+    >>> there = Detections(np.float32([[0, 0, 10, 10]]), np.float32([1]), np.int32([0]))
+    >>> found = Detections(np.float32([[0, 0, 10, 9], [50, 50, 60, 60]]), np.float32([0.9, 0.5]), np.int32([0, 0]))
+    >>> threshold, f1 = best_threshold([there], [found], classes=1)
+    >>> round(threshold, 2), f1
+    (0.7, 1.0)
+    """
+    check_same_length(truth=truth, guess=guess)
+    parts = [_rights(truth, guess, label) for label in range(classes)]
+    score = np.concatenate([part[0] for part in parts])
+    order = np.argsort(-score, kind="stable")
+    score, hits = score[order].astype(np.float64), np.concatenate([part[1][0] for part in parts])[order]
+    count = sum(part[2] for part in parts)
+    if not hits.any():
+        return 0.5, 0.0
+    f1 = 2 * np.cumsum(hits) / (np.arange(1, len(hits) + 1) + count)
+    best = int(f1.argmax())
+    below = score[best + 1] if best + 1 < len(score) else 0.0
+    return float((score[best] + below) / 2), float(f1[best])
+
+
 def _of_class(
     truth: Sequence[Detections], guess: Sequence[Detections], label: int
 ) -> Float64[np.ndarray, " o"]:
+    score, right, count = _rights(truth, guess, label)
+    if count == 0:
+        return np.full(len(OVERLAPS), np.nan)
+    hits = right[:, np.argsort(-score, kind="stable")]
+    return np.array([_area(row, count) for row in hits])
+
+
+def _rights(
+    truth: Sequence[Detections], guess: Sequence[Detections], label: int
+) -> tuple[np.ndarray, Bool[np.ndarray, "o n"], int]:
+    """Scores of the boxes of a class, whether each is right at each overlap, and how many there are."""
     scores: list[np.ndarray] = []
     right: list[np.ndarray] = []
     count = 0
@@ -86,11 +122,9 @@ def _of_class(
         count += len(wanted)
         scores.append(found.score[rows])
         right.append(_matched(iou(found.xyxy[rows], wanted).astype(np.float64)))
-    if count == 0:
-        return np.full(len(OVERLAPS), np.nan)
-    order = np.argsort(-np.concatenate(scores), kind="stable")
-    hits = np.concatenate(right, axis=1)[:, order]
-    return np.array([_area(row, count) for row in hits])
+    if not scores:
+        return np.empty(0), np.empty((len(OVERLAPS), 0), bool), 0
+    return np.concatenate(scores), np.concatenate(right, axis=1), count
 
 
 def _matched(shares: Float64[np.ndarray, "n m"]) -> Bool[np.ndarray, "o n"]:

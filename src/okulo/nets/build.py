@@ -6,6 +6,7 @@ from typing import Any
 from torch import nn
 
 from okulo.core.errors import BadInput
+from okulo.nets.detector import detector
 from okulo.nets.embedding import embedding
 from okulo.nets.mobilenet import mobilenet
 from okulo.nets.resnet import resnet
@@ -18,6 +19,7 @@ BUILDERS: Mapping[str, Callable[..., nn.Module]] = {
     "mobilenet": mobilenet,
     "timm": TimmClassifier,
     "embedding": embedding,
+    "detector": detector,
 }
 
 PRESETS: Mapping[str, Mapping[str, Any]] = {

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 import torch
 
+from okulo.algo.detect import finish_answer
 from okulo.core.checks import check_image
 from okulo.core.protocols import Answer, Image
 from okulo.nets.answers import answers
@@ -25,7 +26,11 @@ class TorchPredictor:
         """Answer i belongs to picture i (uint8 h × w × 3, RGB)."""
         said: list[Answer] = []
         for start in range(0, len(batch), self.batch_size):
-            said += self._some(batch[start : start + self.batch_size])
+            images = batch[start : start + self.batch_size]
+            outputs = self.answer(images)
+            for row, image in enumerate(images):
+                one = {name: value[row] for name, value in outputs.items()}
+                said.append(finish_answer(one, self.info, *image.shape[:2]))
         return said
 
     def prepare(self, image: Image) -> np.ndarray:
@@ -35,12 +40,12 @@ class TorchPredictor:
         return pixels
 
     @torch.inference_mode()
-    def _some(self, images: Sequence[Image]) -> list[Answer]:
+    def answer(self, images: Sequence[Image]) -> dict[str, np.ndarray]:
+        """Run the network on pictures: its named outputs, batch first; a detector's are its candidates."""
         for image in images:
             check_image(image)
         resized = torch.stack([resize(as_tensor(image), self.info.preprocess) for image in images])
         outputs = answers(
             self._network(normalise(resized.to(self.device), self.info.preprocess)), self.info.task
         )
-        arrays: dict[str, np.ndarray] = {name: value.cpu().numpy() for name, value in outputs.items()}
-        return [{name: value[row] for name, value in arrays.items()} for row in range(len(images))]
+        return {name: value.cpu().numpy() for name, value in outputs.items()}

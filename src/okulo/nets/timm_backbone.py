@@ -32,15 +32,21 @@ class TimmClassifier(nn.Module):
 
 def create(model: str, *, pretrained: bool = False) -> nn.Module:
     """Make timm's network without its head; an unknown name is BadInput that offers near ones."""
+    timm = check_name(model)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # timm warns of its own deprecated names
+        network: nn.Module = timm.create_model(model, pretrained=pretrained, num_classes=0)
+    return network
+
+
+def check_name(model: str) -> Any:
+    """Refuse a name that timm does not know, offering near ones; gives timm."""
     timm = need("timm", extra="train")
     if not timm.is_model(model):
         near = timm.list_models(f"*{model.split('_')[0]}*")[:5]
         hint = f"near it: {', '.join(near)}" if near else "see timm.list_models()"
         raise BadInput("backbone", wanted="one of ours or a name timm knows", got=repr(model), hint=hint)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # timm warns of its own deprecated names
-        network: nn.Module = timm.create_model(model, pretrained=pretrained, num_classes=0)
-    return network
+    return timm
 
 
 def data_settings(model: str) -> Mapping[str, Any]:
@@ -122,3 +128,23 @@ def read_weights(path: Path) -> dict[str, Tensor]:
     if not isinstance(said, dict) or not all(isinstance(value, Tensor) for value in said.values()):
         raise BadInput(str(path), wanted="a state dict of tensors", got=type(said).__name__)
     return said
+
+
+def create_features(model: str, strides: tuple[int, ...]) -> tuple[nn.Module, list[int]]:
+    """Make timm's network without its head, giving maps of these strides; and how many channels each has."""
+    timm = check_name(model)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # timm warns of its own deprecated names
+        try:
+            network: nn.Module = timm.create_model(model, pretrained=False, features_only=True)
+        except (RuntimeError, AttributeError, TypeError, ValueError) as error:
+            raise BadInput("backbone", f"{model} gives no maps", hint="take a convolutional one") from error
+    steps = list(network.feature_info.reduction())  # type: ignore[union-attr, operator]
+    lacks = [step for step in strides if step not in steps]
+    if lacks:
+        raise BadInput("backbone", wanted=f"maps of strides {strides}", got=f"{model} with {steps}")
+    places = [len(steps) - 1 - steps[::-1].index(step) for step in strides]  # the last of each stride
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        network = timm.create_model(model, pretrained=False, features_only=True, out_indices=places)
+    return network, [int(width) for width in network.feature_info.channels()]  # type: ignore[union-attr, operator]

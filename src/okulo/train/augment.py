@@ -15,6 +15,7 @@ from okulo.core.errors import need
 GROUP = 8
 """Pictures that share one draw of a torchvision transform."""
 JPEG_QUALITY = (20.0, 80.0)
+LUMA = (0.299, 0.587, 0.114)
 
 Change = Callable[[Tensor, torch.Generator], Tensor]
 """uint8 `[n, 3, H, W]` to the same; randomness from the generator (CPU)."""
@@ -63,6 +64,31 @@ def jpeg(pictures: UInt8[Tensor, "n 3 H W"], share: float, rng: torch.Generator)
     out = pictures.clone()
     out[chosen] = (poor * 255).round().clamp(0, 255).to(torch.uint8)
     return out
+
+
+def tint(
+    pictures: UInt8[Tensor, "n 3 H W"], strength: float, rng: torch.Generator
+) -> UInt8[Tensor, "n 3 H W"]:
+    """Change brightness, contrast, saturation and the balance of the colours, each picture its own.
+
+    All four are one 3×3 matrix and one offset a picture, so that it costs little: factors are drawn from
+    1 ± strength, those of the single colours from 1 ± strength / 3.
+
+    >>> grey = torch.full((1, 3, 2, 2), 128, dtype=torch.uint8)
+    >>> bool((tint(grey, 0.0, torch.Generator()) == grey).all())
+    True
+    """
+    n = len(pictures)
+    draw = 1 + (2 * torch.rand((n, 6), generator=rng) - 1) * strength
+    bright, contrast, saturation = draw[:, 0], draw[:, 1], draw[:, 2]
+    balance = 1 + (draw[:, 3:] - 1) / 3
+    grey = torch.tensor(LUMA).expand(3, 3)
+    mixing = saturation[:, None, None] * torch.eye(3) + (1 - saturation)[:, None, None] * grey
+    matrix = ((bright * contrast)[:, None] * balance)[:, :, None] * mixing
+    planes = pictures.float().flatten(2)
+    middle = 128 * (1 - contrast)[:, None, None].to(pictures.device)
+    made = torch.baddbmm(middle.expand(n, 3, 1), matrix.to(pictures.device), planes)
+    return made.round_().clamp_(0, 255).to(torch.uint8).view(pictures.shape)
 
 
 def by_groups(transform: Callable[[Tensor], Tensor]) -> Change:

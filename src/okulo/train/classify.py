@@ -1,6 +1,6 @@
 """The recipe "classify": from a table of labelled pictures to a run folder.
 
-`run` settles what is asked, `_prepare` makes everything that takes part, `_fit` goes through the epochs.
+`run` settles what is asked, `prepare` makes everything that takes part, `fit` goes through the epochs.
 Each epoch's randomness is a function of seed and epoch alone, and a state is written after each: a run that
 was killed goes on as if nothing had happened.
 """
@@ -8,6 +8,7 @@ was killed goes on as if nothing had happened.
 import copy
 import math
 import time
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -25,29 +26,25 @@ from okulo.io.files import write_json
 from okulo.io.tables import read_items
 from okulo.nets.blocks import zero_gamma
 from okulo.nets.build import build
-from okulo.nets.bundle import Bundle, save_bundle
 from okulo.nets.cost import cost
 from okulo.nets.losses.targets import gap_optimum
 from okulo.nets.timm_backbone import TimmClassifier, fetch_pretrained, load_backbone
 from okulo.train import runfolder
 from okulo.train.augment import make_changes
-from okulo.train.checkpoint import load_state, save_state
 from okulo.train.data import Pictures, Row, choose_items, decode_all
 from okulo.train.devices import World, join_world
 from okulo.train.feed import Feed
-from okulo.train.loop import Learner, LossOf, train_epoch
-from okulo.train.measure import Measured, measure
+from okulo.train.fit import Fit, begin, epochs_by_trial, go_through
+from okulo.train.loop import Learner, LossOf
+from okulo.train.measure import measure
 from okulo.train.objective import make_loss, make_teacher
 from okulo.train.optim import make_optimiser
 from okulo.train.params import ClassifyParams
-from okulo.train.plan import EPOCHS, Plan, epochs_in, make_plan
+from okulo.train.plan import EPOCHS, Plan, make_plan
 from okulo.train.precision import Precision, choose_precision
 from okulo.train.report import TrainReport
 from okulo.train.schedule import make_schedule
 from okulo.train.settle import settle_architecture, settle_preprocess
-
-TRIAL_STEPS = (5, 15)
-"""Steps to warm up and to time when the budget is given in seconds."""
 
 
 @dataclass(frozen=True)
@@ -76,8 +73,6 @@ class Job:
     feed: Feed
     loss_of: LossOf
     learner: Learner
-    history: list[dict[str, float]] = field(default_factory=list)
-    best: dict[str, float] = field(default_factory=dict)
     versions: dict[str, str] = field(default_factory=runfolder.versions)
 
 
@@ -98,8 +93,11 @@ def run(params: ClassifyParams, progress: Progress = silent) -> TrainReport:
                     str(params.items), "is not the table the run began with", hint="start a new run"
                 )
             job = prepare(params, data, world, config)
-            _begin(job, resumed=bool(config))
-            return _fit(job, progress)
+            fit = _fit(job)
+            begin(fit, resumed=bool(config), plan=asdict(job.plan), precision=job.precision.name,
+                  preprocess=data.preprocess, classes=data.classes, data=data.fingerprint)  # fmt: skip
+            go_through(fit, progress)
+            return _finish(job, fit)
         finally:
             store.unlink(missing_ok=True)
 
@@ -150,7 +148,7 @@ def prepare(params: ClassifyParams, data: Data, world: World, config: dict[str, 
     epochs = params.epochs or EPOCHS
     if params.seconds is not None:
         trial = made(make_plan(params, n, 1, world.size), copy.deepcopy(network))
-        epochs = _epochs_by_trial(trial, params.seconds)
+        epochs = epochs_by_trial(_fit(trial), params.seconds)
     return made(make_plan(params, n, epochs, world.size), network)
 
 
@@ -198,146 +196,57 @@ def _learner(
 ) -> Learner:
     optimiser = make_optimiser(network, params, plan.lr)
     schedule = make_schedule(optimiser, plan.steps, plan.warmup_steps, cosine=params.cosine)
-    return Learner(network, optimiser, schedule, precision, world, ema=params.ema, l1=params.l1)
+    return Learner(network, optimiser, schedule, precision, world, ema=params.ema or 0.0, l1=params.l1)
 
 
-def _epochs_by_trial(trial: Job, seconds: float) -> int:
-    """Time a few steps on a network that is thrown away, and say how many epochs fit."""
-    warm, timed = TRIAL_STEPS
-    started = time.perf_counter()
-    done = 0
-    for i, batch in enumerate(trial.feed.epoch(0)):
-        if i == warm:
-            started, done = time.perf_counter(), 0
-        trial.learner.step(batch, trial.loss_of)
-        done += 1
-        if i == warm + timed:
-            break
-    step_s = (time.perf_counter() - started) / done
-    started = time.perf_counter()
-    _measure(trial)
-    rest_s = time.perf_counter() - started + 0.1
-    return int(trial.world.agree(epochs_in(seconds, step_s, trial.plan.steps_per_epoch, rest_s)))
-
-
-def _measure(job: Job) -> Measured | None:
+def _measure(job: Job) -> dict[str, float]:
+    """Accuracy and loss on val; nothing where there is none."""
     if not len(job.data.val):
-        return None
-    return measure(job.learner.answering, job.data.val, job.data.preprocess, job.world.device)
+        return {}
+    said = measure(job.learner.answering, job.data.val, job.data.preprocess, job.world.device)
+    return {"val_loss": said.loss, "val_accuracy": said.accuracy, "logit_gap": said.logit_gap}
 
 
-def _begin(job: Job, *, resumed: bool) -> None:
-    """Write what is asked for and a first state, or go back to the state that was written last."""
-    folder = job.params.output
-    if resumed:
-        state = load_state(folder)
-        job.learner.restore(state["learner"])
-        job.history, job.best = state["history"], state["best"]
-        return
+def _fit(job: Job) -> Fit:
+    return Fit(
+        params=job.params,
+        world=job.world,
+        plan=job.plan,
+        learner=job.learner,
+        architecture=job.architecture,
+        epoch=job.feed.epoch,
+        loss_of=job.loss_of,
+        measure=lambda: _measure(job),
+        best_by="val_accuracy",
+        info=lambda best: _info(job, best),
+    )
+
+
+def _finish(job: Job, fit: Fit) -> TrainReport:
+    report = _report(job, fit)
     if job.world.leads:
-        runfolder.write_config(
-            folder,
-            job.params,
-            plan=asdict(job.plan),
-            precision=job.precision.name,
-            device=str(job.world.device),
-            processes=job.world.size,
-            architecture=job.architecture,
-            preprocess=job.data.preprocess,
-            classes=job.data.classes,
-            data=job.data.fingerprint,
-            versions=job.versions,
-        )
-        _save_state(job)
-    job.world.wait()
-
-
-def _save_state(job: Job) -> None:
-    state = {"learner": job.learner.state(), "history": job.history, "best": job.best}
-    save_state(job.params.output, state)
-
-
-def _fit(job: Job, progress: Progress) -> TrainReport:
-    epochs = job.plan.epochs
-    try:
-        for epoch in range(len(job.history), epochs):
-            _one_epoch(job, epoch, progress)
-    except KeyboardInterrupt as stop:
-        said = f"stopped; {len(job.history)} of {epochs} epochs are kept, go on with: "
-        command = f"okulo train {job.params.items} -o {job.params.output} --resume"
-        raise KeyboardInterrupt(said + command) from stop
-    report = _report(job)
-    if job.world.leads:
-        runfolder.write_metrics(job.params.output, job.history)
-        runfolder.write_curves(job.params.output, job.history)
+        runfolder.write_metrics(job.params.output, fit.history)
+        runfolder.write_curves(job.params.output, fit.history)
         write_json(job.params.output / runfolder.REPORT, report)
     job.world.wait()
     return report
 
 
-def _one_epoch(job: Job, epoch: int, progress: Progress) -> None:
-    label = f"epoch {epoch + 1} of {job.plan.epochs}"
-    if "val_accuracy" in job.best:
-        label += f" (best {job.best['val_accuracy']:.1%})"
-    started = time.perf_counter()
-    batches = progress(job.feed.epoch(epoch), label=label, total=job.plan.steps_per_epoch)
-    figures = train_epoch(job.learner, batches, job.loss_of)
-    if not math.isfinite(figures["loss"]):
-        raise BadInput("loss", f"is no number any more in epoch {epoch + 1}", hint="try a smaller --lr")
-    trained = time.perf_counter()
-    row: dict[str, float] = {
-        "epoch": epoch + 1,
-        "lr": float(job.learner.optimiser.param_groups[0]["lr"]),
-        "train_loss": figures["loss"],
-        "train_accuracy": figures["accuracy"],
-    }
-    if job.world.leads and (measured := _measure(job)) is not None:
-        row |= {
-            "val_loss": measured.loss,
-            "val_accuracy": measured.accuracy,
-            "logit_gap": measured.logit_gap,
-        }
-    row |= {
-        "images_per_s": job.plan.steps_per_epoch * job.plan.batch / (trained - started),
-        "data_s": figures["data_s"],
-        "step_s": figures["step_s"],
-        "val_s": time.perf_counter() - trained,
-    }
-    job.history.append(row)
-    if job.world.leads:
-        _keep(job, row)
-    job.world.wait()
-
-
-def _keep(job: Job, row: dict[str, float]) -> None:
-    """Write the epoch: weights first, then the state, which is what counts; the log can be made anew."""
-    folder = job.params.output
-    best = row.get("val_accuracy", row["epoch"]) >= job.best.get("val_accuracy", job.best.get("epoch", -1.0))
-    if best:
-        job.best = row
-    bundle = Bundle(job.learner.answering, job.architecture, _info(job))
-    if best:
-        save_bundle(folder, bundle, "best")
-    save_bundle(folder, bundle, "last")
-    _save_state(job)
-    runfolder.write_metrics(folder, job.history)
-
-
-def _info(job: Job) -> ModelInfo:
+def _info(job: Job, best: Mapping[str, float]) -> ModelInfo:
     named = ("val_accuracy", "val_loss")
     return ModelInfo(
         task="classify",
         preprocess=job.data.preprocess,
         classes=job.data.classes,
         name=job.params.backbone,
-        metrics={name: job.best[name] for name in named if name in job.best},
+        metrics={name: best[name] for name in named if name in best},
         data=job.data.fingerprint,
         versions=job.versions,
     )
 
 
-def _report(job: Job) -> TrainReport:
-    history, best = job.history, job.best or job.history[-1]
+def _report(job: Job, fit: Fit) -> TrainReport:
+    history, best = fit.history, fit.best or fit.history[-1]
     steps, data = (sum(row[name] for row in history) for name in ("step_s", "data_s"))
     spent = cost(copy.deepcopy(job.learner.network), job.data.preprocess.size)
     smoothing = job.plan.label_smoothing

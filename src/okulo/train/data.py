@@ -141,6 +141,15 @@ def decode_all(
     return Pictures(pixels[: len(labels)], np.array(labels, dtype=np.int64)), findings
 
 
+def decode_rows(
+    items: Items, preprocess: Preprocess, store: Path | None = None, progress: Progress = silent
+) -> tuple[Pictures, list[Row]]:
+    """Decode as `decode_all` does; in place of classes, `labels` are the rows of the items."""
+    rows = [str(i) for i in range(len(items))]
+    frame = items.frame.drop("label", strict=False).with_columns(pl.Series("label", rows, dtype=pl.String))
+    return decode_all(Items(frame, items.root), rows, preprocess, store, progress)
+
+
 def _in_threads(
     one: Callable[[Path], np.ndarray | BadInput], paths: list[Path]
 ) -> Iterator[np.ndarray | BadInput]:

@@ -16,7 +16,7 @@ from okulo.core.errors import BadInput
 from okulo.core.model import ModelInfo, Preprocess
 from okulo.core.nouns import Findings
 from okulo.core.protocols import Progress, silent
-from okulo.core.table import Items, fingerprint
+from okulo.core.table import fingerprint
 from okulo.io.files import write_json
 from okulo.io.tables import read_items
 from okulo.metrics.retrieval import average_precision, recall_at
@@ -33,6 +33,7 @@ from okulo.train.devices import find_device
 from okulo.train.embed_data import Labelled, batches, choose_labelled
 from okulo.train.feed import pixels_of, plain_batches
 from okulo.train.params import ClassifyParams
+from okulo.train.plan import BATCH
 from okulo.train.report import EmbedReport
 from okulo.train.schedule import make_schedule
 from okulo.train.settle import settle_preprocess
@@ -166,7 +167,9 @@ class Learning:
         self.optimiser = torch.optim.AdamW(
             [g for g in groups if g["params"]], weight_decay=params.weight_decay
         )
-        steps = sum(1 for _ in batches(source.labels, params.batch, params.per_label, params.seed, 0))
+        steps = sum(
+            1 for _ in batches(source.labels, params.batch or BATCH, params.per_label, params.seed, 0)
+        )
         self.schedule = make_schedule(self.optimiser, max(1, steps * self.epochs), 0, cosine=params.cosine)
         self.changes = make_changes(
             flips=params.flip, shifts=params.shift or 0.0, colour=params.colour or 0.0,
@@ -178,7 +181,7 @@ class Learning:
         rng = torch.Generator().manual_seed(self.params.seed * 100_003 + epoch)
         losses, easy, mined = [], [], []
         for rows in batches(
-            self.source.labels, self.params.batch, self.params.per_label, self.params.seed, epoch
+            self.source.labels, (self.params.batch or BATCH), self.params.per_label, self.params.seed, epoch
         ):
             labels = torch.from_numpy(self.source.labels[rows]).to(self.device)
             given = self.source.take(rows, self.device, self.changes, rng)

@@ -7,7 +7,7 @@ from okulo.core.errors import BadInput
 from okulo.core.params import Params, param
 
 LOSSES = ("ce", "bce", "focal", "brier")
-OPTIMISERS = ("sgd", "adamw")
+OPTIMISERS = ("auto", "sgd", "adamw")
 BOX_LOSSES = ("ciou", "diou", "giou", "iou", "v3")
 METRIC_LOSSES = ("contrastive", "triplet", "n-pair", "arcface", "sub-centre")
 MINERS = ("semi-hard", "hard", "distance", "none")
@@ -19,8 +19,8 @@ PRECISIONS = ("auto", "fp32", "bf16", "fp16")
 class ClassifyParams(Params):
     """Train a network on a table.
 
-    Needs the columns `path` and `label` (`boxes` to detect); of `split` only `train` and `val` are used, and without `val` a
-    part of `train` is held out. Writes a run folder that can be exported, evaluated and resumed.
+    Needs the columns `path` and `label` (to detect: `boxes`); of `split` only `train` and `val` are used, and
+    without `val` a part of `train` is held out. Writes a run folder that can be exported, evaluated, resumed.
     """
 
     items: Path = param(help="table of items, as `okulo scan` writes it", positional=True)
@@ -48,7 +48,9 @@ class ClassifyParams(Params):
         None, help="times the training pictures are seen (default 30)", low=1, high=100_000
     )
     seconds: float | None = param(None, help="instead of epochs: as many as fit in this time", low=1)
-    batch: int = param(64, help="pictures in a step, over all devices", low=1, high=65_536)
+    batch: int | None = param(
+        None, help="pictures in a step, over all devices (default 64; to detect 16)", low=1, high=65_536
+    )
     seed: int = param(0, help="of everything random", low=0)
     device: str = param("auto", help="auto, cpu, cuda, cuda:1, mps")
     val_share: float = param(0.1, help="held out of train where the table has no val", low=0, high=0.9)
@@ -77,7 +79,7 @@ class ClassifyParams(Params):
     focal_gamma: float = param(2.0, help="γ of the focal loss", low=0, high=10)
     class_weights: bool = param(False, help="weight classes against their frequency")
     balanced_sampling: bool = param(False, help="draw every class equally often")
-    optimiser: str = param("sgd", help="optimiser", choices=OPTIMISERS)
+    optimiser: str = param("auto", help="auto: sgd; to detect adamw", choices=OPTIMISERS)
     momentum: float = param(0.9, help="of sgd", low=0, high=0.999)
     nesterov: bool = param(True, help="Nesterov's momentum")
     weight_decay: float = param(5e-4, help="L2 (sgd), or decoupled decay (adamw)", low=0)
@@ -138,5 +140,5 @@ class ClassifyParams(Params):
             raise BadInput("seconds", "cannot be given together with epochs", hint="give one budget")
         if self.pretrained and self.weights_file is not None:
             raise BadInput("weights-file", "cannot be given together with pretrained")
-        if self.nesterov and self.optimiser == "sgd" and self.momentum == 0:
+        if self.nesterov and self.optimiser != "adamw" and self.momentum == 0:
             raise BadInput("nesterov", "needs momentum > 0", hint="give --no-nesterov")

@@ -7,6 +7,7 @@ from okulo.core.errors import BadInput
 from okulo.train.params import ClassifyParams
 
 EPOCHS = 30
+BATCH = 64
 LIGHT = 8
 """From so many epochs on pictures are moved a little."""
 LONG = 60
@@ -41,10 +42,12 @@ def make_plan(params: ClassifyParams, n: int, epochs: int, world: int = 1) -> Pl
     >>> make_plan(said, n=1000, epochs=10).lr, make_plan(said, n=1000, epochs=10).steps
     (0.025, 150)
     """
-    batch = min(params.batch, n) // world * world
+    batch = min(params.batch or BATCH, n) // world * world
     if batch < world:
-        raise BadInput("batch", wanted=f"at least {world} pictures, one a device", got=min(params.batch, n))
-    lr = params.lr if params.lr is not None else (0.1 if params.optimiser == "sgd" else 0.003)
+        raise BadInput(
+            "batch", wanted=f"at least {world} pictures, one a device", got=min(params.batch or BATCH, n)
+        )
+    lr = params.lr if params.lr is not None else (0.003 if params.optimiser == "adamw" else 0.1)
     if params.lr_scaling:
         lr *= batch / 256
     steps = n // batch

@@ -64,3 +64,41 @@ class EmbedReport:
     easy_last: float
     seconds: float
     findings: Findings = field(default_factory=Findings)
+
+
+@dataclass(frozen=True, kw_only=True)
+class DetectReport:
+    """A finished run of the recipe "detect"; shares and precisions are 0 to 1."""
+
+    run: Path
+    backbone: str
+    classes: tuple[str, ...]
+    input_size: int
+    anchors: tuple[tuple[float, float], ...]
+    """Width and height in pixels of the network's input, the smallest first."""
+    anchor_overlap: float
+    """Mean overlap (IoU of the sizes) of the training boxes with their best anchor."""
+    train_items: int
+    train_boxes: int
+    val_items: int
+    val_boxes: int
+    parameters: int
+    multiply_adds: int
+    """For one picture."""
+    precision: str
+    device: str
+    processes: int
+    epochs: int
+    best_epoch: int
+    train_loss: float
+    val_map: float | None
+    """COCO's AP: mean over overlaps of .5 to .95 and classes."""
+    val_map_50: float | None
+    threshold: float | None
+    """The score with the best F1 on val; the model keeps it."""
+    seconds: float
+    """Of all epochs; decoding is `decode_seconds`."""
+    decode_seconds: float
+    images_per_second: float
+    step_share: float
+    findings: Findings = field(default_factory=Findings)

@@ -84,7 +84,16 @@ def write_metrics(folder: Path, history: Sequence[Mapping[str, float]]) -> None:
     write_text(Path(folder) / METRICS, "".join(json.dumps(each) + "\n" for each in history))
 
 
-def write_curves(folder: Path, history: Sequence[Mapping[str, float]]) -> None:
+Panels = Mapping[str, Mapping[str, str]]
+PANELS: Panels = {
+    "loss": {"train": "train_loss", "val": "val_loss"},
+    "accuracy": {"train": "train_accuracy", "val": "val_accuracy"},
+    "learning rate": {"": "lr"},
+}
+"""What is drawn: title, and which figure each line shows."""
+
+
+def write_curves(folder: Path, history: Sequence[Mapping[str, float]], panels: Panels = PANELS) -> None:
     """Draw loss, accuracy and learning rate over the epochs."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
@@ -92,12 +101,7 @@ def write_curves(folder: Path, history: Sequence[Mapping[str, float]]) -> None:
     figure = Figure(figsize=(10, 3.2), layout="constrained")
     FigureCanvasAgg(figure)
     epochs = [each["epoch"] for each in history]
-    panels = (
-        ("loss", {"train": "train_loss", "val": "val_loss"}),
-        ("accuracy", {"train": "train_accuracy", "val": "val_accuracy"}),
-        ("learning rate", {"": "lr"}),
-    )
-    for axes, (title, lines) in zip(figure.subplots(1, 3), panels):
+    for axes, (title, lines) in zip(figure.subplots(1, len(panels)), panels.items()):
         for label, name in lines.items():
             if all(name in each for each in history):
                 axes.plot(epochs, [each[name] for each in history], marker=".", label=label)

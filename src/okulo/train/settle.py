@@ -16,22 +16,23 @@ LARGEST_GUESS_TIMM = 224
 
 def settle_preprocess(params: ClassifyParams, items: Items) -> Preprocess:
     """Say what the network sees: its side as given, or as the network or the pictures have it."""
+    fit = "stretch" if params.fit == "auto" else params.fit
     if params.backbone in PRESETS:
         small = not params.backbone.endswith("-50")
         guess = guess_side(items, LARGEST_GUESS if small else LARGEST_GUESS_TIMM)
         side = params.input_size or guess
-        return Preprocess(size=(side, side), fit=params.fit)
+        return Preprocess(size=(side, side), fit=fit)
     said = data_settings(params.backbone.removeprefix("timm/"))
     if not said:
         side = params.input_size or guess_side(items, LARGEST_GUESS_TIMM)
-        return Preprocess(size=(side, side), fit=params.fit)
+        return Preprocess(size=(side, side), fit=fit)
     own = int(said["input_size"][1])
     if said["fixed"] and params.input_size not in (None, own):
         raise BadInput(
             "input-size", wanted=f"{own}, the only one {params.backbone} takes", got=params.input_size
         )
     side = own if said["fixed"] else params.input_size or guess_side(items, LARGEST_GUESS_TIMM)
-    return Preprocess(size=(side, side), fit=params.fit, mean=tuple(said["mean"]), std=tuple(said["std"]))
+    return Preprocess(size=(side, side), fit=fit, mean=tuple(said["mean"]), std=tuple(said["std"]))
 
 
 def settle_architecture(params: ClassifyParams, classes: int) -> dict[str, Any]:

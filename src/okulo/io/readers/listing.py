@@ -65,7 +65,8 @@ def split_named(name: str) -> str | None:
 class Places:
     """Finds the files that a list names, below one folder and nowhere else.
 
-    A name that is not there as written is taken for the only picture whose path ends with it, its ending
+    A name is looked for from where the list lies, then from the root, as COCO's lists in `annotations/` mean
+    it. One that is not there as written is taken for the only picture whose path ends with it, its ending
     left out or not: lists often leave out the upper folders or the ending.
     """
 
@@ -85,8 +86,10 @@ class Places:
             return (show_name(name), "missing", 1.0, "the list names no file here")
         if not whole.startswith(self._prefix):
             return (show_name(name), "link-out", 0.8, f"leads out of {self.root}; it was not followed")
-        if os.path.isfile(whole):
-            return self._checked(name, whole)
+        at_root = os.path.normpath(os.path.join(self.root, named))
+        for place in (whole, at_root):
+            if place.startswith(self._prefix) and os.path.isfile(place):
+                return self._checked(name, place)
         found = self._elsewhere(named)
         return found if found else (show_name(name), "missing", 1.0, "the list names it; it is not there")
 
