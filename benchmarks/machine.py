@@ -11,7 +11,7 @@ from typing import Any
 RESULTS = Path(__file__).parent / "results"
 PACKAGES = (
     *("okulo", "numpy", "polars", "torch", "torchvision", "timm", "onnxruntime", "openvino"),
-    *("opencv-python-headless", "pillow", "scikit-learn", "torchmetrics"),
+    *("opencv-python-headless", "pillow", "scikit-learn", "torchmetrics", "faiss-cpu"),
 )
 
 

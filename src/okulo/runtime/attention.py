@@ -3,7 +3,7 @@
 Nothing is learnt for it and no gradient is needed: the sum of the last maps is high where the network has
 found something, whatever that is (SCDA; Wei et al. 2017, arXiv 1604.04994, section 3.1). The paper keeps the
 largest piece of cells above the mean. Here the sum is enlarged first, which places the box finer, and the
-piece with the peak is kept, above half the way from the mean to it: less of a cluttered photo comes along.
+piece with the peak is kept, where it is high enough: less of a cluttered photo comes along.
 """
 
 from pathlib import Path
@@ -22,8 +22,8 @@ from okulo.runtime.modelfile import ModelFile, load
 
 AFTER = ("BatchNormalization", "Relu", "Clip", "HardSwish", "LeakyRelu", "PRelu", "Elu", "Selu", "Gelu")
 """What may follow the last convolution, one to one, and still be its maps."""
-LEVEL = 0.5
-"""How high from the mean to the peak a cell must be."""
+LEVEL = 0.65
+"""How high from the mean to the peak a cell must be (`benchmarks/search_crop.py EMOJI tune`)."""
 FINE_PX = 64
 """The maps are enlarged to so many cells a side before a box is drawn."""
 
@@ -83,7 +83,7 @@ def attended(maps: Float[np.ndarray, "c h w"]) -> tuple[float, float, float, flo
     >>> maps = np.zeros((2, 4, 4), np.float32)
     >>> maps[:, 1:3, 2] = 1
     >>> [round(v, 2) for v in attended(maps)]
-    [0.52, 0.27, 0.73, 0.73]
+    [0.55, 0.3, 0.7, 0.7]
     """
     total = np.maximum(maps, 0).sum(axis=0, dtype=np.float32)
     fine = cv2.resize(total, (FINE_PX, FINE_PX), interpolation=cv2.INTER_LINEAR)
