@@ -10,7 +10,7 @@ CHORD = 6
 BINS = 90
 SPREAD = 3
 """Bins to each side that count as one direction."""
-APART = 10
+APART = 7
 """Bins: a second direction is at least so far from the first, and from halfway between its sides."""
 
 

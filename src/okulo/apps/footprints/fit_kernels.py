@@ -154,7 +154,7 @@ def rolled(values, start):  # type: ignore[no-untyped-def]
 
 
 @numba.njit(nogil=True, cache=True)
-def cut_ring(points, edge, mains, thetas, price, factors, step, axes):  # type: ignore[no-untyped-def]
+def cut_ring(points, edge, mains, thetas, price, factors, bend, step, axes):  # type: ignore[no-untyped-def]
     """Cut a ring at every `step`th point: its running sums, where sides begin, their labels, and the cost.
 
     It begins at the point farthest from the middle, a corner. Where the answer's two ends are one side after
@@ -166,7 +166,7 @@ def cut_ring(points, edge, mains, thetas, price, factors, step, axes):  # type: 
     n = len(points)
     rows = np.append(np.arange(0, n - step // 2, step), n)
     for attempt in range(2):
-        sums = running_sums(points, edge)
+        sums = running_sums(points, edge, bend)
         starts, labels, cost = cut(sums[rows], normals, prices, along)
         k = len(starts)
         starts = rows[starts]

@@ -27,28 +27,31 @@ from okulo.apps.footprints.fit_kernels import (
     side_lines,
     unit_normals,
 )
+from okulo.apps.footprints.segment_kernels import HALF
 
 REGULAR, ALREADY, CIRCLE, CURVED, SIMPLER, KEPT = 0, 1, 2, 3, 4, 5
 """Status: made regular, was so, made a circle, curved and only simplified, too far from the mask: only
 simplified, kept as it was."""
 PRICE, SLOPE, FLOOR, STEP, TRIM, LEAST, ROUNDS, TOLERANCE = 0, 1, 2, 3, 4, 5, 6, 7
-DIAGONAL, SECOND, FREELY = 8, 9, 10
+DIAGONAL, SECOND, FREELY, BEND, ANOTHER = 8, 9, 10, 11, 12
 """Places in `options`: price of a side, px², and how it grows with the variance of the points about their
 sides; the IoU to hold; cut at every so many points; points left out at corners; least share of a second
 direction; rounds; how far a simplified outline may be off, px; how much dearer diagonals, the second
-direction
-and free sides are."""
+direction and free sides are; what a point's lean from its side costs, px²; how many sides' prices a second
+direction must save."""
 COARSE = 60
 """A ring of more points is cut at every other place first, until price and directions have settled."""
 NOISE_HOLE = 30.0
 """A smaller hole that the new outline crosses is noise: it goes, instead of the outline, px²."""
-ROUND_SIDES = 4.5
-"""A circle costs as much as so many sides."""
+ROUND_SIDES = 3.0
+"""A circle costs as much as so many sides: it has three numbers, a line nearly two."""
+SQUARE_SIDES = 4.5
+"""The same where directions are given (a hole, a row of houses): round ones are rare there."""
 
 
 @numba.njit(nogil=True, cache=True)
-def circle_of(points):  # type: ignore[no-untyped-def]  # compiled by numba for its types
-    """Fit a circle (Kåsa 1976): middle, radius, and the sum of squared distances from it."""
+def circle_of(points, bend):  # type: ignore[no-untyped-def]  # compiled by numba for its types
+    """Fit a circle (Kåsa 1976): middle, radius, and what its points cost as those of a side do."""
     n = len(points)
     xx = xy = yy = xz = yz = 0.0
     zz = 0.0
@@ -64,7 +67,11 @@ def circle_of(points):  # type: ignore[no-untyped-def]  # compiled by numba for 
     radius = math.sqrt(zz / n + cx * cx + cy * cy)
     off = 0.0
     for k in range(n):
-        off += (math.hypot(points[k, 0] - cx, points[k, 1] - cy) - radius) ** 2
+        x, y = points[k, 0] - cx, points[k, 1] - cy
+        far = max(math.hypot(x, y), 1e-9)
+        after, before = (k + HALF) % n, (k - HALF) % n
+        lean = (points[after, 0] - points[before, 0]) * x + (points[after, 1] - points[before, 1]) * y
+        off += (far - radius) ** 2 + bend * (lean / (2 * HALF * far)) ** 2
     return cx, cy, radius, off
 
 
@@ -149,6 +156,44 @@ def simplified(ring, tolerance):  # type: ignore[no-untyped-def]
 
 
 @numba.njit(nogil=True, cache=True)
+def settle(points, edge, mains, thetas, keep, options, axes, first, slope):  # type: ignore[no-untyped-def]
+    """Cut a ring into sides again and again until price and directions have settled.
+
+    `keep`: do not fit the directions. `first` is the price to begin with; it grows by `slope` times the
+    variance of the points (0: it stays). Gives points, flags (turned round), sums, where sides begin, labels,
+    cost, price, directions, and variance.
+    """
+    points, edge = points.copy(), edge.copy()
+    factors, bend = options[DIAGONAL : FREELY + 1], options[BEND]
+    price, fitted, spread = first, thetas, 0.0
+    step, trim, rounds = int(options[STEP]), int(options[TRIM]), int(options[ROUNDS])
+    fine = len(points) < COARSE
+    for attempt in range(rounds + 1):
+        sums, starts, labels, cost, off = cut_ring(
+            points, edge, mains, thetas, price, factors, bend, step if fine else 2 * step, axes
+        )
+        if not keep:
+            fitted = refit_angles(sums, starts, labels, mains, thetas, trim)
+        spread = max(off, 0.0) / max(1, len(points) - 2 * len(starts))
+        wanted = first + slope * spread
+        settled = wanted < 1.15 * price and np.abs(fitted - thetas).max() < 0.015
+        if fine and (settled or attempt >= rounds - 1):
+            break
+        fine = fine or settled or attempt >= rounds - 2
+        price, thetas = wanted, fitted
+    return points, edge, sums, starts, labels, cost, price, fitted, spread
+
+
+@numba.njit(nogil=True, cache=True)
+def has_second(labels):  # type: ignore[no-untyped-def]
+    """Whether any side has the second main direction."""
+    for label in labels:
+        if PER_MAIN <= label < ALONG_X:
+            return True
+    return False
+
+
+@numba.njit(nogil=True, cache=True)
 def fit_ring(points, edge, mains, thetas, fixed, options, axes, mild):  # type: ignore[no-untyped-def]
     """Make a ring of close points regular: corners, directions, status, variance, directions used.
 
@@ -158,37 +203,23 @@ def fit_ring(points, edge, mains, thetas, fixed, options, axes, mild):  # type: 
     points = points - np.array([cx, cy])
     start = farthest_corner(points)
     points, edge = rolled(points, start), rolled(edge, start)
-    factors = options[DIAGONAL : FREELY + 1]
-    base, slope = options[PRICE] / mild, options[SLOPE] / mild
-    price, fitted, spread = base, thetas, 0.0
-    step, trim = int(options[STEP]), int(options[TRIM])
-    fine = len(points) < COARSE
-    sums, starts, labels, cost, off = cut_ring(
-        points, edge, mains, thetas, price, factors, step if fine else 2 * step, axes
+    base, slope, trim = options[PRICE] / mild, options[SLOPE] / mild, int(options[TRIM])
+    points, edge, sums, starts, labels, cost, price, fitted, spread = settle(
+        points, edge, mains, thetas, fixed, options, axes, base, slope
     )
-    for attempt in range(int(options[ROUNDS])):
-        if not fixed:
-            fitted = refit_angles(sums, starts, labels, mains, thetas, trim)
-        spread = max(off, 0.0) / max(1, len(points) - 2 * len(starts))
-        wanted = base + slope * spread
-        settled = wanted < 1.15 * price and np.abs(fitted - thetas).max() < 0.015
-        last = attempt >= int(options[ROUNDS]) - 2
-        if fine and (settled or attempt == int(options[ROUNDS]) - 1):
-            break
-        fine = fine or settled or last
-        price, thetas = wanted, fitted
-        sums, starts, labels, cost, off = cut_ring(
-            points, edge, mains, thetas, price, factors, step if fine else 2 * step, axes
-        )
-    x, y, radius, off = circle_of(points)
-    if mild == 1 and not edge.any() and off + ROUND_SIDES * price < cost:
+    if not fixed and mains == 2 and has_second(labels):
+        one = settle(points, edge, 1, thetas, fixed, options, axes, price, 0.0)
+        if one[5] < cost + options[ANOTHER] * price:
+            points, edge, sums, starts, labels, cost, price, fitted, spread = one
+            mains = 1
+    x, y, radius, off = circle_of(points, options[BEND])
+    sides = SQUARE_SIDES if fixed else ROUND_SIDES
+    if mild == 1 and not edge.any() and off + sides * price < cost:
         ring = draw_circle(x, y, radius, 0.25)
         return ring + np.array([cx, cy]), fitted, CIRCLE, spread, mains
     lines = side_lines(sums, starts, labels, unit_normals(mains, fitted, axes), trim)
-    free, used = 0, 1
+    free, used = 0, 2 if has_second(labels) else 1
     for s in range(len(starts)):
-        if PER_MAIN <= labels[s] < ALONG_X:
-            used = 2
         if labels[s] == FREE:
             free += (starts[s + 1] if s + 1 < len(starts) else len(points)) - starts[s]
     ring = cross_lines(points, starts, lines)

@@ -51,16 +51,21 @@ class Regularity:
     """Intersection over union with the input that is never gone below."""
     side_price: float = 15.0
     """What one more side must save in squared distances, px²…"""
-    price_per_variance: float = 60.0
+    price_per_variance: float = 32.0
     """…and so much more for each px² of variance of the outline about its sides."""
-    diagonal: float = 1.7
+    bend: float = 12.0
+    """What a point costs where the outline runs at a right angle to its side, px²; sin² of it elsewhere. Walls
+    that wander in blobs of 2.5 px lean by as much as they are off, in these units (2 · 2.5²)."""
+    diagonal: float = 1.85
     """How much dearer a diagonal is than a side along or across,"""
-    second: float = 1.5
+    second: float = 1.2
     """a side along the second main direction,"""
-    free: float = 2.5
+    free: float = 4.0
     """and one of any direction."""
-    second_share: float = 0.25
-    """Least share of the outline that a second main direction needs."""
+    second_share: float = 0.12
+    """Least share of the outline that a second main direction needs to be tried,"""
+    another: float = 2.0
+    """and so many sides' prices are what it must save."""
     tolerance: float = 0.6
     """How far an outline that is only simplified may be off."""
     step: int = 3
@@ -85,7 +90,7 @@ class Regularity:
             [
                 *(self.side_price * bold, self.price_per_variance * bold, self.iou_floor, self.step),
                 *(self.trim, self.second_share, self.rounds, self.tolerance),
-                *(self.diagonal, self.second, self.free),
+                *(self.diagonal, self.second, self.free, self.bend, self.another),
             ],
             np.float64,
         )

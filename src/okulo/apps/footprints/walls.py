@@ -181,7 +181,7 @@ def inner_walls(
         )
         middle = points.mean(axis=0)
         thetas = np.array([angle, 0.0])
-        sums = running_sums(points - middle, np.zeros(count, np.uint8))
+        sums = running_sums(points - middle, np.zeros(count, np.uint8), 0.0)
         price = regularity.side_price * regularity.strength**2
         factors = np.array([regularity.diagonal, regularity.second, regularity.free])
         normals, prices, names = make_labels(1, thetas, price, factors, False, WALLS)
