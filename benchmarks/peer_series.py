@@ -63,6 +63,25 @@ def features(folder: Path, count: int) -> dict[str, float]:
     }
 
 
+def adbc(folder: Path, count: int) -> dict[str, float]:
+    """A table of PostgreSQL into one Parquet file with ADBC and pyarrow; the file `url` says where it is."""
+    import adbc_driver_postgresql.dbapi
+    import pyarrow.parquet as pq
+
+    def bring() -> None:
+        url = (folder / "url").read_text()
+        with adbc_driver_postgresql.dbapi.connect(url) as line, line.cursor() as cursor:
+            cursor.execute("SELECT id, values FROM recordings")
+            reader = cursor.fetch_record_batch()
+            options = {"compression": "none", "use_dictionary": False}
+            with pq.ParquetWriter(folder / "adbc.parquet", reader.schema, **options) as writer:
+                for batch in reader:
+                    writer.write_batch(batch)
+        assert pq.read_metadata(folder / "adbc.parquet").num_rows == count
+
+    return {"ADBC, PostgreSQL to Parquet": min(seconds(bring) for _ in range(3))}
+
+
 def kmeans(folder: Path) -> dict[str, float]:
     """FAISS k-means, with and without its default sub-sampling."""
     import faiss
@@ -153,5 +172,5 @@ def aeon_sets(folder: Path) -> dict[str, dict[str, object]]:
 
 if __name__ == "__main__":
     what, folder, *rest = sys.argv[1:]
-    parts = {"features": features, "kmeans": kmeans, "shapes": shapes, "aeon": aeon_sets}
+    parts = {"adbc": adbc, "features": features, "kmeans": kmeans, "shapes": shapes, "aeon": aeon_sets}
     print(json.dumps(parts[what](Path(folder), *map(int, rest))))

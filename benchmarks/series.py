@@ -139,7 +139,9 @@ def main() -> None:
     parser.add_argument("--counts", type=int, nargs="+", default=[10_000, 100_000, 1_000_000])
     parser.add_argument("--count", type=int, default=1_000_000, help="recordings in steps and quality")
     parser.add_argument("--repeats", type=int, default=3)
-    parser.add_argument("--seeds", type=int, default=1)
+    parser.add_argument(
+        "--seeds", type=int, nargs="+", default=[901, 902, 903], help="of quality: none of them was tuned on"
+    )
     parser.add_argument("--peers", help="Python of the peers' environment")
     options = parser.parse_args()
     told = run_part(options)

@@ -55,6 +55,9 @@ def steps(count: int, repeats: int, peers: str | None) -> dict[str, Any]:
         with postgres(programs) as url:
             send(url, "recordings", simulate_parts(count, 0))
             told["import"] = imports(url, folder, repeats)
+            if peers:
+                (folder / "url").write_text(url)
+                told["import"] |= ask_peer(peers, "adbc", folder, count)
         store = Store(folder / "store")
         told["features"] = _features(store, repeats)
         told["cluster"] = _cluster(store, folder, repeats)
@@ -64,7 +67,27 @@ def steps(count: int, repeats: int, peers: str | None) -> dict[str, Any]:
             told["cluster"] |= ask_peer(peers, "kmeans", folder)
     for step, figures in told.items():
         print(step, json.dumps(figures, indent=2) if isinstance(figures, dict) else figures)
+    told["ratios"] = ratios(told)
+    print("ratios", json.dumps(told["ratios"], indent=2))
     return told
+
+
+def ratios(told: dict[str, Any]) -> dict[str, float]:
+    """Our seconds over the best of the others', a step each."""
+    ours = {
+        "import": "okulo, PostgreSQL to Parquet",
+        "features": "okulo, 34 features, files read and written",
+    }
+    ours["cluster"] = "okulo, cells, without a look at other k"
+    found = {}
+    for step, name in ours.items():
+        others = [value for key, value in told[step].items() if key != "extrapolated from"
+                  and not key.startswith("okulo") and "dump" not in key]  # fmt: skip
+        if others:
+            found[step] = round(told[step][name] / min(others), 2)
+    both = told["import"]
+    found["dump"] = round(both["okulo, dump to Parquet"] / both["pyarrow, dump to arrays only"], 2)
+    return found
 
 
 def _arrow(dump: Path) -> int:

@@ -3,6 +3,7 @@
 import json
 from pathlib import Path
 
+import polars as pl
 import pytest
 
 from okulo.cli.series import PARTS, series
@@ -54,3 +55,31 @@ def test_bad_input_is_one_clear_line(tmp_path: Path, capsys: pytest.CaptureFixtu
     assert okulo("import", "mysql://host/db", "-o", str(tmp_path / "r")) == 2
     assert "expected postgresql://… or a file" in capsys.readouterr().err
     assert list(tmp_path.iterdir()) == []
+
+
+NOTHING, ONE = [[float("nan")] * 60] * 3, [0.0] * 8 + [4.0, 2.0] + [1.0] * 30 + [0.01] * 20
+
+
+@pytest.mark.parametrize(
+    ("rows", "code", "message"),
+    [
+        ([], 2, "holds no recordings"),
+        (NOTHING, 2, r"every recording is excluded (3: no values): nothing to group"),
+        ([[7.0] * 60], 2, "every recording is excluded (1: constant)"),
+        ([ONE], 0, "no groups: nothing that departs from the normal"),
+        ([ONE, [float("inf")] * 60, [*ONE[:20], float("-inf"), *ONE[21:]]], 0, "infinite           2"),
+    ],
+    ids=["empty", "all NaN", "constant", "one", "infinite"],
+)
+def test_hardly_anything_to_group(
+    rows: list[list[float]], code: int, message: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    schema = {"id": pl.Int64, "values": pl.List(pl.Float64)}
+    pl.DataFrame({"id": list(range(len(rows))), "values": rows}, schema).write_parquet(tmp_path / "r.parquet")
+    store = tmp_path / "store"
+    assert okulo("all", str(tmp_path / "r.parquet"), "-o", str(store), "--quiet") == code
+    said = capsys.readouterr()
+    assert message in (said.err if code else said.out)
+    assert (store / "report.html").exists() == (code == 0)
+    assert (store / "groups.parquet").exists() == (code == 0)
+    assert store.exists() == bool(rows)

@@ -89,6 +89,11 @@ def show_cluster(report: ClusterReport, console: Console) -> None:
         f"{report.series:,} recordings: {report.excluded:,} excluded, {report.normal:,} normal, "
         f"{sum(g.size for g in report.groups):,} in {len(report.groups)} groups, {report.odd:,} odd ones"
     )
+    if not report.groups:
+        console.print(
+            f"no groups: nothing that departs from the normal is frequent\n{report.file}", soft_wrap=True
+        )
+        return
     table = _table("group", "recordings", "share", "unlike", "own at k", "what sets it apart", words=0)
     table.columns[-1].justify = "left"
     for each in report.groups:
@@ -112,7 +117,8 @@ def show_report(report: ReportReport, console: Console) -> None:
     console.print(f"{report.html}: {report.groups} groups, {size}, needs nothing else", soft_wrap=True)
     if report.pdf:
         console.print(f"{report.pdf}: the same on paper", soft_wrap=True)
-    console.print("next: open it, name groups, press Save names, then `okulo series label`")
+    if report.groups:
+        console.print("next: open it, name groups, press Save names, then `okulo series label`")
 
 
 def show_label(report: LabelReport, console: Console) -> None:

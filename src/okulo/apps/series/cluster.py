@@ -106,7 +106,7 @@ def run(params: ClusterParams, progress: Progress = silent) -> ClusterReport:
     good = frame.filter(pl.Series(kept))
     features, length = matrix(good, names), good["length"].to_numpy().astype(np.float32, copy=False)
     if not len(features):
-        raise BadInput(str(store.root), "every recording is excluded: there is nothing to group")
+        raise BadInput(str(store.root), f"every recording is excluded ({_why(store)}): nothing to group")
     model = fit(names, features, length, np.random.default_rng(params.seed))
     steps = iter(progress(range(2), label="clustering"))
     next(steps, None)
@@ -145,6 +145,14 @@ def _kept(store: Store, frame: pl.DataFrame) -> np.ndarray:
     for name in shaped or frame.columns[1:]:
         anything |= ~np.isnan(frame[name].to_numpy())
     return kept & anything
+
+
+def _why(store: Store) -> str:
+    """Why recordings were excluded, the commonest first."""
+    if not store.table("clean").exists():
+        return "none has a curve"
+    counts = store.read_table("clean")["excluded"].drop_nulls().value_counts(sort=True).head(3)
+    return ", ".join(f"{count:,}: {reason}" for reason, count in counts.iter_rows()) or "none has a curve"
 
 
 def _find(

@@ -43,7 +43,7 @@ def _group(told: Told, shown: Shown) -> dict[str, Any]:
     return {
         **group,
         "name": shown.name,
-        "words": [trait["words"] for trait in group["traits"][:3]] or ["no single feature stands out"],
+        "words": shown.words[:1].upper() + shown.words[1:],
         "chart": group_chart(told.band, shown.typical, shown.extreme, f"group {group['group']}"),
         "members": [(each.id, member_chart(told.band, each)) for each in shown.members],
         "typical": [each.id for each in shown.typical],

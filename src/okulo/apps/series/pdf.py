@@ -28,6 +28,7 @@ def write_pdf(path: Path, told: Told) -> None:
             figure = Figure(figsize=PAPER)
             for place, shown in enumerate(told.groups[first : first + A_PAGE]):
                 _group(figure, told.band, shown, 0.53 - 0.48 * place)
+            _key(figure)
             pages.savefig(figure)
 
 
@@ -39,7 +40,7 @@ def _cover(figure: Any, told: Told) -> None:
     )
     figure.text(0.09, 0.87, "unlike the normal ones, the most unlike first", fontsize=14, color=SOFT)
     lines = [
-        (told.imported.get("source", ""), ""),
+        ("source", str(told.imported.get("source", ""))),
         ("recordings", count(report["series"])),
         ("excluded", f"{count(report['excluded'])}  ({pct(report['excluded'] / report['series'])})"),
         ("normal", f"{count(report['normal'])}  ({pct(report['normal'] / max(kept, 1))} of the rest)"),
@@ -54,19 +55,19 @@ def _cover(figure: Any, told: Told) -> None:
     figure.text(0.29, 0.62, "what sets it apart", fontsize=9, color=SOFT)
     for place, shown in enumerate(told.groups[:26]):
         y = 0.6 - 0.0205 * place
-        words = "; ".join(trait["words"] for trait in shown.group["traits"][:2])
         figure.text(0.09, y, str(shown.group["group"]), fontsize=10, color=INK)
         figure.text(0.17, y, count(shown.group["size"]), fontsize=10, color=INK)
         named = f"{shown.name}: " if shown.name else ""
-        figure.text(0.29, y, named + words, fontsize=10, color=INK)
-    left_out = "; ".join(f"{reason}: {count(n)}" for reason, n in list(told.reasons.items())[:4])
+        figure.text(0.29, y, named + shown.words, fontsize=10, color=INK)
+    left_out = "; ".join(f"{reason}: {count(n)}" for reason, n in list(told.reasons.items())[:3])
+    others = sum(list(told.reasons.values())[3:])
+    left_out += f"; other reasons: {count(others)}" if others else ""
     figure.text(0.09, 0.05, f"Left out – {left_out}" if left_out else "", fontsize=7.5, color=SOFT)
 
 
 def _group(figure: Any, band: Band, shown: Shown, bottom: float) -> None:
     group = shown.group
-    words = ", ".join(trait["words"] for trait in group["traits"][:2]) or "no single feature stands out"
-    title = f"{group['group']}   {shown.name or words[:1].upper() + words[1:]}"
+    title = f"{group['group']}   {shown.name or shown.words[:1].upper() + shown.words[1:]}"
     figure.text(0.09, bottom + 0.415, title, fontsize=14, color=INK, weight="bold")
     how = f"{group['unlike']:.1f} spreads beyond normal"
     said = f"{count(group['size'])} recordings · {pct(group['share'], 2)} · {how}"
@@ -74,6 +75,8 @@ def _group(figure: Any, band: Band, shown: Shown, bottom: float) -> None:
     axes = figure.add_axes((0.09, bottom + 0.17, 0.5, 0.21))
     _curves(axes, band, [*shown.extreme, *shown.typical])
     axes.set_xlabel("samples from the start of work", fontsize=8, color=SOFT)
+    if group["traits"]:
+        figure.text(0.93, bottom + 0.387, "spreads", fontsize=7, color=SOFT, ha="right")
     for place, trait in enumerate(group["traits"][:6]):
         y = bottom + 0.368 - 0.026 * place
         figure.text(0.63, y, trait["words"], fontsize=9, color=INK)
@@ -84,6 +87,22 @@ def _group(figure: Any, band: Band, shown: Shown, bottom: float) -> None:
         _curves(small, band, [curve])
         small.set(xticks=[], yticks=[])
         small.set_title(str(curve.id), fontsize=6.5, color=SOFT, pad=2)
+
+
+def _key(figure: Any) -> None:
+    """Say at the foot of a page what the lines are."""
+    from matplotlib.lines import Line2D
+    from matplotlib.patches import Patch
+
+    lines = [
+        Patch(color=BAND_COLOR, label="middle 90 % of the normal"),
+        Line2D([], [], color=MAIN, lw=1.1, label="typical of the group"),
+        Line2D([], [], color=BAD, lw=0.9, ls=(0, (4, 2)), label="the most unlike of the group"),
+    ]
+    figure.legend(
+        handles=lines, loc="lower left", bbox_to_anchor=(0.08, 0.015), ncols=3, frameon=False, fontsize=8,
+        labelcolor=SOFT, handlelength=2.2,
+    )  # fmt: skip
 
 
 def _curves(axes: Any, band: Band, curves: list[Curve]) -> None:

@@ -1,6 +1,8 @@
 """`okulo series report`: one page for experts to name groups on, as HTML and as PDF."""
 
 import time
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -78,6 +80,8 @@ class Shown:
     """A group with the curves that show it."""
 
     group: dict[str, Any]
+    words: str
+    """What sets it apart, in the two features that say most."""
     name: str
     typical: tuple[Curve, ...]
     extreme: tuple[Curve, ...]
@@ -148,10 +152,11 @@ def gather(store: Store, params: ReportParams) -> Told:
     told = tuple(
         Shown(
             each,
+            title,
             names.get(each["group"], ""),
             *(curves(some, kind) for some, kind in zip(picked, ("typical", "extreme", "member"))),
         )
-        for each, picked in zip(shown, chosen)
+        for each, title, picked in zip(shown, titles(said["groups"]), chosen)
     )
     return Told(
         title=store.root.resolve().name,
@@ -162,6 +167,23 @@ def gather(store: Store, params: ReportParams) -> Told:
         groups=told,
         omitted=len(said["groups"]) - len(told),
     )
+
+
+def titles(groups: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Name each group by its strongest trait, and of the next four by the one that fewest other groups have.
+
+    >>> noisy = {"traits": [{"words": "noisy"}, {"words": "jumps"}]}
+    >>> titles([noisy, {"traits": [{"words": "noisy"}, {"words": "jumps"}, {"words": "swings"}]}])
+    ['noisy, jumps', 'noisy, swings']
+    """
+    words = [[trait["words"] for trait in each["traits"][:5]] for each in groups]
+    shared = Counter(word for some in words for word in set(some))
+    return [
+        ", ".join(dict.fromkeys([some[0], min(some[1:] or some, key=lambda word: shared[word])]))
+        if some
+        else "no single feature stands out"
+        for some in words
+    ]
 
 
 def _choose(
@@ -213,4 +235,15 @@ def _reasons(store: Store) -> dict[str, int]:
     return {str(reason): int(count) for reason, count in counts.iter_rows()}
 
 
-__all__ = ["Band", "Curve", "ReportParams", "ReportReport", "Shown", "Told", "gather", "make_band", "run"]
+__all__ = [
+    "Band",
+    "Curve",
+    "ReportParams",
+    "ReportReport",
+    "Shown",
+    "Told",
+    "gather",
+    "make_band",
+    "run",
+    "titles",
+]
