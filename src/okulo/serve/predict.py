@@ -96,6 +96,7 @@ def describe(seen: Seen, info: ModelInfo, top: int, also: Sequence[str] = ()) ->
     """Say in plain words what a model said of one picture.
 
     `label` is null and `dont_know` true below the model's threshold; `best` is the best class all the same.
+    Where post-processing made a result, the raw outputs (masks, say) are left out unless asked for by name.
 
     >>> from okulo.core.model import Preprocess, Threshold
     >>> info = ModelInfo(task="classify", classes=("cat", "dog"), preprocess=Preprocess(size=(8, 8)),
@@ -103,6 +104,9 @@ def describe(seen: Seen, info: ModelInfo, top: int, also: Sequence[str] = ()) ->
     >>> said = describe(Seen({"probabilities": np.float32([0.75, 0.25])}, 480, 640), info, top=1)
     >>> said["label"], said["best"], said["dont_know"], said["top"]
     (None, 'cat', True, [{'label': 'cat', 'probability': 0.75}])
+    >>> masked = Seen({"masks": np.zeros((1, 9, 9), np.float32)}, 9, 9, result=[])
+    >>> list(describe(masked, info, top=1)), "masks" in describe(masked, info, 1, ["masks"])
+    (['width', 'height', 'result'], True)
     """
     said: dict[str, Any] = {"width": seen.width, "height": seen.height}
     probabilities = seen.answer.get("probabilities")
@@ -125,7 +129,8 @@ def describe(seen: Seen, info: ModelInfo, top: int, also: Sequence[str] = ()) ->
     if detects:
         said["objects"] = _objects(seen, info)
     for name, value in seen.answer.items():
-        if name in also or (probabilities is None and name not in HIDDEN and not detects):
+        plain = probabilities is None and name not in HIDDEN and not detects and seen.result is None
+        if name in also or plain:
             said[name] = value
     if seen.result is not None:
         said["result"] = seen.result
