@@ -110,7 +110,7 @@ def served(
             if process.poll() is not None or time.monotonic() > end:
                 raise RuntimeError(log.read_text()[-500:])
             time.sleep(0.1)
-        found = answer.get("result", answer)
+        found = answer["answers"][0]["result"] if "answers" in answer else answer
         said = processes.load(port, asked, 64, seconds, process.pid)
         said["buildings"] = len(found["features"])
     return said
