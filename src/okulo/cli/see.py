@@ -15,13 +15,13 @@ from okulo.search.pictures import CROPS, Seeing, main_object
 
 def see(model: str, crop: str) -> Seeing:
     """Open what `--model` names."""
-    if crop == "attention":
-        return replace(see(model, "none"), crop=crop, cutter=_attention(model))
     if crop not in CROPS:
         seeing, cutter, named = see(model, "none"), _detector(Path(crop)), fingerprint(Path(crop))
         whole = str(Path(crop).resolve())
         return replace(seeing, name=f"{seeing.name} {named}", crop=whole, cutter=cutter)
     if model == "descriptor":
+        if crop == "attention":
+            raise BadInput("crop", "attention needs a network; the descriptor has none", hint="try `object`")
         from okulo.curate.descriptor import LENGTH, describe
 
         return Seeing(
@@ -40,16 +40,12 @@ def see(model: str, crop: str) -> Seeing:
     def predict(images: Sequence[Image]) -> np.ndarray:
         return np.stack([answer["embedding"] for answer in file.predict(images)])
 
-    return Seeing(fingerprint(path), length, predict, str(path.resolve()), crop)
+    seeing = Seeing(fingerprint(path), length, predict, str(path.resolve()), crop)
+    if crop == "attention":
+        from okulo.runtime.attention import load_attention
 
-
-def _attention(model: str) -> Callable[[Image], Image]:
-    """Cut pictures by what the network itself looks at."""
-    from okulo.runtime.attention import load_attention
-
-    if model == "descriptor":
-        raise BadInput("crop", "attention needs a network; the descriptor has none", hint="try `object`")
-    return load_attention(Path(model))
+        return replace(seeing, cutter=load_attention(path, file=file))
+    return seeing
 
 
 def _detector(path: Path) -> Callable[[Image], Image]:

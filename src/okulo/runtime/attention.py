@@ -46,8 +46,8 @@ class Attention:
         return np.ascontiguousarray(image[top:bottom, left:right])
 
 
-def load_attention(path: Path, threads: int | None = 1) -> Attention:
-    """Open a model file for its maps; one of a network without is BadInput."""
+def load_attention(path: Path, threads: int | None = 1, file: ModelFile | None = None) -> Attention:
+    """Open a model file (`file`, where that was done) for its maps; one of a network without is BadInput."""
     model = read_model(path)
     _, network = split(model)
     name = last_maps(network)
@@ -55,7 +55,8 @@ def load_attention(path: Path, threads: int | None = 1) -> Attention:
         raise BadInput(
             str(path), "has no maps to look at: no convolution over the picture leads to its answer"
         )
-    return Attention(load(path, threads=threads), open_session(up_to(network, name), threads=threads), name)
+    maps = open_session(up_to(network, name), threads=threads)
+    return Attention(file or load(path, threads=threads), maps, name)
 
 
 def last_maps(network: ModelProto) -> str:

@@ -5,7 +5,7 @@ import secrets
 import time
 import webbrowser
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from okulo.core.errors import BadInput
@@ -63,7 +63,8 @@ def open_site(
     home = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
     kept = cache or home / "okulo" / "thumbnails"
     try:
-        main = seeing_for(index, see, model, "attention") if index.manifest.crop == "none" else None
+        whole = index.manifest.crop == "none"
+        main = replace(see(seeing.file, "attention"), name=seeing.name) if whole else None
     except BadInput:  # its network has no maps to look at, or it is none
         main = None
     return Site(folder, seeing, Thumbnails(root or index.root, kept, max_bytes=cache_mb * MB), who, main)
