@@ -6,7 +6,7 @@ A pixel is a square of side 1: the box of the pixel at column 3, row 5 is 3, 5, 
 import numpy as np
 from jaxtyping import Float32, Int32, Int64
 
-from okulo.algo.boxes_kernels import overlaps, soften, suppress
+from okulo.algo.boxes_kernels import overlaps, soften, sound, suppress
 from okulo.core.checks import check_array, check_finite, check_same_length
 from okulo.core.errors import BadInput
 
@@ -168,6 +168,8 @@ def _check(xyxy: np.ndarray, score: np.ndarray, threshold: float) -> None:
     check_same_length(xyxy=xyxy, score=score)
     if not 0 <= threshold <= 1:
         raise BadInput("threshold", wanted="an overlap, 0 to 1", got=threshold)
+    if sound(xyxy, score):
+        return
     check_finite("xyxy", xyxy)
     check_finite("score", score)
     if (xyxy[:, :2] > xyxy[:, 2:]).any():

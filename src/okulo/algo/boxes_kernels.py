@@ -16,6 +16,18 @@ def overlap(a0, a1, a2, a3, b0, b1, b2, b3):  # type: ignore[no-untyped-def]  # 
 
 
 @numba.njit(nogil=True, cache=True, error_model="numpy")
+def sound(xyxy, score):  # type: ignore[no-untyped-def]
+    """Whether all numbers are finite and every box has its smaller corner first: one look at each."""
+    for i in range(len(xyxy)):
+        x0, y0, x1, y1 = xyxy[i, 0], xyxy[i, 1], xyxy[i, 2], xyxy[i, 3]
+        if not (x0 <= x1 and y0 <= y1):  # NaN is neither
+            return False
+        if np.isinf(x0) or np.isinf(y0) or np.isinf(x1) or np.isinf(y1) or not np.isfinite(score[i]):
+            return False
+    return True
+
+
+@numba.njit(nogil=True, cache=True, error_model="numpy")
 def overlaps(a, b, out):  # type: ignore[no-untyped-def]
     """Fill `out` (n, m) with the overlap of every pair."""
     for i in range(len(a)):

@@ -18,6 +18,10 @@ def show(report: TrackReport, console: Console) -> None:
         console.print(f"half of them are seen for {report.median_s:.1f} s or longer")
     elif not report.rows:
         console.print("[yellow]there are no detections in the table[/yellow]")
+    if report.joined or report.filled:
+        console.print(
+            f"{report.joined:,} tracks were found to go on another; {report.filled:,} rows were filled in"
+        )
     if report.scores:
         said = report.scores
         console.print(

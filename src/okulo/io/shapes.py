@@ -14,7 +14,7 @@ from okulo.core.protocols import Progress, silent
 from okulo.io.files import write_json
 from okulo.io.images import SUFFIXES, encode_jpeg, read_image
 
-Photo = UInt8[np.ndarray, "h w 3"]
+Photo = UInt8[np.ndarray, "_ _ 3"]
 FINER = 4
 """Shapes are drawn so many times larger, so that their edges are soft."""
 PARTS = {"train": 0.7, "val": 0.15, "test": 0.15}
@@ -67,7 +67,7 @@ def draw_shapes(photo: Photo, side: int, rng: np.random.Generator, most: int = 6
         outline = _turned(OUTLINES[label], radius, rng)
         room = np.ptp(outline, axis=0)
         outline += rng.uniform(0, side - room) - outline.min(axis=0)
-        (x0, y0), (x1, y1) = outline.min(axis=0), outline.max(axis=0)
+        (x0, y0), (x1, y1) = outline.min(axis=0).tolist(), outline.max(axis=0).tolist()
         box: dict[str, float | str] = {"x0": x0, "y0": y0, "x1": x1, "y1": y1, "label": label}
         if any(_hidden(old, box) > 0.5 or _hidden(box, old) > 0.5 for old in boxes):
             continue

@@ -31,9 +31,9 @@ class Boxed:
     """Pictures at the network's size; their boxes there and in their own pixels."""
 
     pixels: UInt8[np.ndarray, "n H W 3"]
-    boxes: tuple[Float32[np.ndarray, "m 4"], ...]
+    boxes: tuple[Float32[np.ndarray, "_ 4"], ...]
     """Of each picture, xyxy in the pixels of the network's input."""
-    labels: tuple[Int64[np.ndarray, " m"], ...]
+    labels: tuple[Int64[np.ndarray, " _"], ...]
     windows: tuple[tuple[int, int, int, int], ...]
     """Where the picture itself lies in the input: top, left, height, width."""
     truth: tuple[Detections, ...]

@@ -43,6 +43,17 @@ def test_detections_get_their_tracks(tmp_path: Path) -> None:
         run(TrackParams(detections=tmp_path / "t.parquet", output=tmp_path / "u.parquet"))
 
 
+def test_gaps_are_filled_where_asked(tmp_path: Path) -> None:
+    found, truth = write(tmp_path)
+    plain = run(TrackParams(detections=found, output=tmp_path / "t.parquet", truth=truth, join_s=0))
+    report = run(TrackParams(detections=found, output=tmp_path / "u.parquet", truth=truth, fill_s=1.0))
+    made = pl.read_parquet(tmp_path / "u.parquet")
+    added = made.filter(pl.col("score") == 0)
+    assert (plain.filled, report.filled) == (0, len(added)) and report.filled > 5
+    assert made["time_s"].is_sorted() and added["frame"].null_count() == 0 == added["label"].null_count()
+    assert plain.scores and report.scores and report.scores.mota > plain.scores.mota
+
+
 def test_an_empty_table_has_no_tracks(tmp_path: Path) -> None:
     found, _ = write(tmp_path)
     pl.read_parquet(found).head(0).write_parquet(tmp_path / "none.parquet")

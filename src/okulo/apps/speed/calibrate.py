@@ -37,6 +37,10 @@ class CalibrateParams(Params):
         (), help="one more known point, as x,y=X,Y: pixel, and metres from near left; again for others"
     )
     click_px: float = param(1.0, help="how exactly the points are marked, pixels", low=0)
+    lens: float = param(
+        0.0, help="bend of the lens: r becomes r·(1 + this·r²), r in half diagonals; below 0 for a barrel",
+        low=-0.3, high=1,
+    )  # fmt: skip
     at_s: float = param(0.0, help="second of the video whose frame is taken", low=0)
     grid: Path | None = param(None, help="also write the picture with the grid laid over it (PNG)")
     host: str = param("127.0.0.1", help="address of the page; any but loopback asks for a token")
@@ -125,6 +129,7 @@ def from_options(params: CalibrateParams, size: tuple[int, int]) -> Calibration 
         frame_px=size,
         more=tuple(_known(each) for each in params.point),
         click_px=params.click_px,
+        lens=params.lens,
     )
 
 
@@ -159,6 +164,7 @@ def desk(params: CalibrateParams, image: UInt8[np.ndarray, "h w 3"], name: str) 
             "frame_px": [width, height],
             "frame": name,
             "click_px": params.click_px,
+            "lens": params.lens,
         }
         return from_json(whole, "page")
 

@@ -13,12 +13,15 @@ import numpy as np
 from jaxtyping import Bool, Float64
 
 from okulo.algo.homography import check_quadrilateral, depth, fit_homography, jacobian, project
+from okulo.apps.speed.lens import HIGHEST, LOWEST, bend, straighten
 from okulo.core.errors import BadInput
 from okulo.io.files import read_json, write_json
 
 FORMAT = "okulo calibration 1"
 CORNERS = ("near left", "near right", "far right", "far left")
 Pair = tuple[float, float]
+BENT = 16
+"""Where the lens bends, a line of the grid is drawn in so many parts."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,6 +47,8 @@ class Calibration:
     """Further known points: pixel x, y and ground x, y in metres."""
     click_px: float = 1.0
     """How exactly the points were marked (standard deviation)."""
+    lens: float = 0.0
+    """How the lens bends straight lines: k of `lens.bend`; 0: not at all."""
     fingerprint: str = field(default="", compare=False)
     """Name of the frame they were marked in, for the reader only."""
 
@@ -59,13 +64,18 @@ class Calibration:
             raise BadInput("click-px", wanted="pixels ≥ 0", got=self.click_px)
         if self.more and not np.isfinite(self.more).all():
             raise BadInput("points", wanted="finite numbers", got=list(self.more))
+        if not LOWEST <= self.lens <= HIGHEST:
+            raise BadInput("lens", wanted=f"{LOWEST} to {HIGHEST}", got=self.lens)
         if self._span(self.horizon_side) <= 0:
             raise BadInput(
                 "corners", "the horizon runs through the rectangle", hint="check their order and the size"
             )
 
     def _span(self, side: float) -> float:
-        return float((depth(self.H, self.pixels) * side).min())
+        return float((depth(self.H, self._straight(self.pixels)) * side).min())
+
+    def _straight(self, pixels: Float64[np.ndarray, "n 2"]) -> Float64[np.ndarray, "n 2"]:
+        return straighten(pixels, self.frame_px, self.lens)
 
     @cached_property
     def pixels(self) -> Float64[np.ndarray, "n 2"]:
@@ -83,28 +93,34 @@ class Calibration:
 
     @cached_property
     def H(self) -> Float64[np.ndarray, "3 3"]:
-        """Pixels to metres; errors are least in the picture, where points were marked."""
-        made = np.linalg.inv(fit_homography(self.metres, self.pixels))
+        """Pixels (of a lens that does not bend) to metres; errors are least in the picture, where marks are."""
+        made = np.linalg.inv(fit_homography(self.metres, self._straight(self.pixels)))
         return np.asarray(made / np.abs(made).max())
 
     @cached_property
     def horizon_side(self) -> float:
         """Sign that `depth` has on the road."""
-        return float(np.sign(depth(self.H, np.array([np.mean(self.corners_px, axis=0)]))[0]))
+        middle = self._straight(np.array([np.mean(self.corners_px, axis=0)]))
+        return float(np.sign(depth(self.H, middle)[0]))
 
     def ground(self, pixels: Float64[np.ndarray, "n 2"]) -> Float64[np.ndarray, "n 2"]:
         """Metres of pixels; NaN from the horizon on."""
-        made = project(self.H, pixels)
+        made = project(self.H, self._straight(pixels))
         made[~self.seen(pixels)] = np.nan
         return made
 
     def seen(self, pixels: Float64[np.ndarray, "n 2"]) -> Bool[np.ndarray, " n"]:
         """Whether a pixel can show the road: it lies this side of the horizon."""
-        return np.asarray(depth(self.H, pixels) * self.horizon_side > 0)
+        return np.asarray(depth(self.H, self._straight(pixels)) * self.horizon_side > 0)
 
     def metres_a_pixel(self, pixels: Float64[np.ndarray, "n 2"]) -> Float64[np.ndarray, "n 2 2"]:
         """How far the ground point moves when the pixel does."""
-        return jacobian(self.H, pixels)
+        if self.lens == 0:
+            return jacobian(self.H, pixels)
+        steps = [
+            project(self.H, self._straight(pixels + by)) for by in np.vstack([np.eye(2), -np.eye(2)]) / 2
+        ]
+        return np.stack([steps[0] - steps[2], steps[1] - steps[3]], axis=2)
 
     def picture(self, metres: Float64[np.ndarray, "n 2"]) -> Float64[np.ndarray, "n 2"]:
         """Pixels of ground points; NaN for those behind the camera."""
@@ -112,7 +128,7 @@ class Calibration:
         made = project(back, metres)
         ahead = depth(back, metres) * np.sign(depth(back, self.metres[:4]).mean()) > 0
         made[~ahead] = np.nan
-        return made
+        return bend(made, self.frame_px, self.lens) if self.lens else made
 
     def errors_px(self) -> Float64[np.ndarray, " n"]:
         """How far each marked point lies from where the fitted plane puts it; 0 where there are just four."""
@@ -162,7 +178,13 @@ def grid(calibration: Calibration, cells: int = 6, *, along: str = "x") -> list[
         raise BadInput("cells", f"would make {across}×{deep} cells", hint="take fewer, or check the sizes")
     lines = [((x, 0.0), (x, length)) for x in np.linspace(0, width, across + 1)]
     lines += [((0.0, y), (width, y)) for y in np.linspace(0, length, deep + 1)]
-    return [calibration.picture(np.array(line, float)) for line in lines]
+    parts = BENT if calibration.lens else 1
+    drawn = []
+    for first, last in lines:
+        share = np.linspace(0, 1, parts + 1)[:, None]
+        points = calibration.picture((1 - share) * np.array(first) + share * np.array(last))
+        drawn += [points[i : i + 2] for i in range(parts)]
+    return drawn
 
 
 def as_json(calibration: Calibration) -> dict[str, Any]:
@@ -175,6 +197,7 @@ def as_json(calibration: Calibration) -> dict[str, Any]:
         "length_m": calibration.length_m,
         "points": [{"px": [x, y], "m": [X, Y]} for x, y, X, Y in calibration.more],
         "click_px": calibration.click_px,
+        "lens": calibration.lens,
         "frame": calibration.fingerprint,
         "error_px": round(calibration.error_px(), 3),
         "homography": calibration.H.tolist(),
@@ -207,6 +230,7 @@ def from_json(said: Any, name: str = "calibration") -> Calibration:
             frame_px=(int(width), int(height)),
             more=tuple((*_pair(each["px"]), *_pair(each["m"])) for each in said.get("points", [])),
             click_px=float(said.get("click_px", 1.0)),
+            lens=float(said.get("lens", 0.0)),
             fingerprint=str(said.get("frame", "")),
         )
     except KeyError as error:
