@@ -57,6 +57,20 @@ def resampled(ring, flags, count):  # type: ignore[no-untyped-def]
 
 
 @numba.njit(nogil=True, cache=True)
+def sides_cross(ax, ay, bx, by, dx, dy, ex, ey):  # type: ignore[no-untyped-def]
+    """Whether the sides a-b and d-e cross or touch."""
+    if max(dx, ex) < min(ax, bx) or max(ax, bx) < min(dx, ex):
+        return False
+    if max(dy, ey) < min(ay, by) or max(ay, by) < min(dy, ey):
+        return False
+    d1 = (bx - ax) * (dy - ay) - (by - ay) * (dx - ax)
+    d2 = (bx - ax) * (ey - ay) - (by - ay) * (ex - ax)
+    d3 = (ex - dx) * (ay - dy) - (ey - dy) * (ax - dx)
+    d4 = (ex - dx) * (by - dy) - (ey - dy) * (bx - dx)
+    return d1 * d2 <= 0 and d3 * d4 <= 0
+
+
+@numba.njit(nogil=True, cache=True)
 def is_simple(ring):  # type: ignore[no-untyped-def]
     """Whether no two sides of the ring cross or touch but neighbours in their common corner. O(n²)."""
     n = len(ring)
@@ -76,15 +90,7 @@ def is_simple(ring):  # type: ignore[no-untyped-def]
         for j in range(i + 2, n if i else n - 1):
             dx, dy = ring[j, 0], ring[j, 1]
             ex, ey = ring[(j + 1) % n, 0], ring[(j + 1) % n, 1]
-            if max(dx, ex) < min(ax, bx) or max(ax, bx) < min(dx, ex):
-                continue
-            if max(dy, ey) < min(ay, by) or max(ay, by) < min(dy, ey):
-                continue
-            d1 = (bx - ax) * (dy - ay) - (by - ay) * (dx - ax)
-            d2 = (bx - ax) * (ey - ay) - (by - ay) * (ex - ax)
-            d3 = (ex - dx) * (ay - dy) - (ey - dy) * (ax - dx)
-            d4 = (ex - dx) * (by - dy) - (ey - dy) * (bx - dx)
-            if d1 * d2 <= 0 and d3 * d4 <= 0:
+            if sides_cross(ax, ay, bx, by, dx, dy, ex, ey):
                 return False
     return True
 
@@ -159,6 +165,9 @@ def crossings_of(points, offsets, low, per_unit, rows):  # type: ignore[no-untyp
     scan_crossings(points, offsets, low, per_unit, rows, counts, out)
     for r in range(rows):
         row = out[r]
+        if counts[r] > 16:
+            row[: counts[r]].sort()
+            continue
         for a in range(1, counts[r]):  # few: insertion sort
             value, b = row[a], a - 1
             while b >= 0 and row[b] > value:
@@ -207,15 +216,7 @@ def rings_touch(a, b):  # type: ignore[no-untyped-def]
         for j in range(len(b)):
             j2 = j + 1 if j + 1 < len(b) else 0
             dx, dy, ex, ey = b[j, 0], b[j, 1], b[j2, 0], b[j2, 1]
-            if max(dx, ex) < min(ax, bx) or max(ax, bx) < min(dx, ex):
-                continue
-            if max(dy, ey) < min(ay, by) or max(ay, by) < min(dy, ey):
-                continue
-            d1 = (bx - ax) * (dy - ay) - (by - ay) * (dx - ax)
-            d2 = (bx - ax) * (ey - ay) - (by - ay) * (ex - ax)
-            d3 = (ex - dx) * (ay - dy) - (ey - dy) * (ax - dx)
-            d4 = (ex - dx) * (by - dy) - (ey - dy) * (bx - dx)
-            if d1 * d2 <= 0 and d3 * d4 <= 0:
+            if sides_cross(ax, ay, bx, by, dx, dy, ex, ey):
                 return True
     return False
 
@@ -232,3 +233,17 @@ def mean_inside(values, points, offsets):  # type: ignore[no-untyped-def]
                 total += values[r, j]
                 number += 1
     return total / number if number else -1.0
+
+
+@numba.njit(nogil=True, cache=True)
+def covered(points, offsets, height, width, fine):  # type: ignore[no-untyped-def]
+    """Share of each pixel that the even-odd area of the rings covers: exact along x, on `fine` lines a
+    pixel."""
+    rows, counts = crossings_of(points, offsets, 0.0, float(fine), height * fine)
+    out = np.zeros((height, width), np.float32)
+    for r in range(height * fine):
+        for k in range(0, counts[r] - 1, 2):
+            left, right = max(0.0, rows[r, k]), min(float(width), rows[r, k + 1])
+            for j in range(int(left), min(width, math.ceil(right))):
+                out[r // fine, j] += max(0.0, min(right, j + 1.0) - max(left, float(j))) / fine
+    return out

@@ -130,7 +130,7 @@ def trace(
         values = values.view(np.uint8)
     whole = values.dtype.kind in "iu"
     limit = values.dtype.type(np.floor(level) if whole else level)
-    room = max(1024, 16 * sum(values.shape))
+    room = max(1024, 64 * sum(values.shape))
     while True:
         points = np.empty((room, 2))
         offsets, keys = trace_tile(

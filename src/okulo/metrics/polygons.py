@@ -2,8 +2,7 @@
 
 A polygon here is a sequence of rings `(m, 2)`, the outer one first, not closed, as in `core.nouns.Polygons`.
 No measure alone says that an outline is good: raw pixel stairs have nothing but right angles, and a box
-around
-an L has few corners.
+around an L has few corners.
 """
 
 from collections.abc import Sequence
@@ -80,11 +79,9 @@ def max_tangent_angle_error(truth: Rings, guess: Rings, *, spacing: float = 2.0)
     """Largest angle between the guess's outline and the truth's nearby, degrees, 0 to 90; low is good.
 
     Girard et al. 2021 ("Polygonal building extraction by frame field learning", arXiv 2004.14875, section
-    4.2):
-    each side of the guess is cut into equal pieces of at most `spacing`, the pieces' ends are projected to
-    the
-    truth, and the directions of pieces and projections compared; those that the projection stretches or
-    shrinks more than two times do not count.
+    4.2): each side of the guess is cut into equal pieces of at most `spacing`, the pieces' ends are projected
+    to the truth, and the directions of pieces and projections compared; those that the projection stretches
+    or shrinks more than two times do not count.
 
     >>> square = [np.array([[0.0, 0], [20, 0], [20, 20], [0, 20]])]
     >>> max_tangent_angle_error(square, square)
@@ -110,8 +107,7 @@ def max_side_angle_error(truth: Rings, guess: Rings) -> float:
     """Largest angle between a side of the guess and the truth's side nearest to its middle, degrees, 0 to 90.
 
     The measure above also counts what happens around corners, where a guess that is off by half a pixel
-    already
-    shows 20°; this one looks at sides alone.
+    already shows 20°; this one looks at sides alone.
 
     >>> square = [np.array([[0.0, 0], [20, 0], [20, 20], [0, 20]])]
     >>> leaning = [np.array([[0.0, 0], [20, 0], [20, 20], [0, 19]])]

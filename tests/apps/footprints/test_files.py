@@ -95,6 +95,16 @@ def test_tiles_give_the_same_outlines_as_the_whole(scene, tile: int) -> None:
         assert shapely.equals_exact(one, other, tolerance=1e-9)
 
 
+def test_threads_change_nothing_not_even_the_order(scene, monkeypatch) -> None:
+    monkeypatch.setattr("okulo.apps.footprints.tiles.LEAST_TILE", 64)
+    asked = {"tile": 4096, "min_area": 16.0, "min_hole": 16.0}
+    (one,) = outlines(mask_of(scene.probability), **asked)
+    (many,) = outlines(mask_of(scene.probability), threads=5, **asked)
+    for k in range(len(one)):
+        shapes = [shapely.Polygon(p[0], p[1:]) for p in (one.polygon(k), many.polygon(k))]
+        assert shapely.equals_exact(*(shapely.normalize(shape) for shape in shapes), tolerance=1e-9)
+
+
 def test_memory_stays_flat_on_a_huge_raster() -> None:
     """40,000 × 40,000 is 1.6 GB; a strip of it is made up when it is asked for."""
     asked = []
@@ -171,6 +181,17 @@ def test_a_folder_a_preview_and_a_page(scene, tmp_path: Path) -> None:
     page = (tmp_path / "p.html").read_text()
     assert "http://" not in page.replace("http://www.w3.org", "")
     assert page.count('"d": "M') == 9
+
+
+def test_polygons_that_cross_themselves_are_mended_and_said(tmp_path: Path) -> None:
+    bow = [[0, 0], [40, 30], [40, 0], [0, 40], [0, 0]]
+    feature = {"type": "Feature", "properties": {}, "geometry": {"type": "Polygon", "coordinates": [bow]}}
+    (tmp_path / "raw.geojson").write_text(json.dumps({"type": "FeatureCollection", "features": [feature]}))
+    report = run(FootprintParams(source=tmp_path / "raw.geojson", out=tmp_path / "o.geojson", resolution=1.0))
+    assert "1 polygons crossed themselves and were mended" in report.files[0].notes
+    (only,) = features(tmp_path / "o.geojson")
+    assert shapely.from_geojson(json.dumps(only["geometry"])).is_valid
+    assert only["geometry"]["type"] == "MultiPolygon"
 
 
 EMPTY = {"zeros": np.zeros((20, 30), np.uint8), "specks": np.eye(20, dtype=np.uint8) * 255}

@@ -32,7 +32,7 @@ def by_cell(scene, flat: FlatPolygons):
 
 
 @pytest.mark.parametrize(
-    ("noise", "overlap", "exact"), [("none", 0.985, 1.0), ("light", 0.975, 0.97), ("medium", 0.92, 0.85)]
+    ("noise", "overlap", "exact"), [("none", 0.985, 1.0), ("light", 0.975, 0.97), ("medium", 0.925, 0.93)]
 )
 def test_known_buildings_are_found_again(noise: str, overlap: float, exact: float) -> None:
     scene = simulate(60, noise=noise, rng=np.random.default_rng(4))
@@ -173,6 +173,37 @@ def test_pixels_that_are_not_square_give_right_angles_in_the_world() -> None:
     world = told.outlines.ring(0) * [2.0, 1.0]
     assert right_angle_share([world]) == 1.0
     assert len(world) == 6
+
+
+def test_long_walls_keep_their_steps() -> None:
+    """Beyond some 600 px not every beginning of a side is kept in mind."""
+    ring = np.array([[0.0, 0], [2500, 0], [2500, 60], [2400, 60], [2400, 40], [900, 40], [900, 60], [0, 60]])
+    seen = disturb(draw([ring + 8], (80, 2520)), ring + 8, NOISES["light"], np.random.default_rng(0))
+    told = regularize_flat(contours(seen, 0.5, min_area=100.0), Regularity())
+    assert told.names() == ["regular"]
+    assert len(told.outlines.points) == len(ring)
+    assert iou([ring + 8], told.outlines.polygon(0)) > 0.99
+
+
+def test_steps_are_not_taken_for_diagonals() -> None:
+    """Points of a step of 7 px lie as near a diagonal as noise does; its directions do not."""
+    ring = np.array([[0.0, 0], [40, 0], [40, 30], [33, 30], [33, 37], [0, 37]])
+    rng = np.random.default_rng(3)
+    found = []
+    for turn in np.linspace(0, 1.5, 12):
+        c, s = np.cos(turn), np.sin(turn)
+        turned = (ring - [20, 18]) @ np.array([[c, s], [-s, c]]) + 52
+        seen = disturb(draw([turned], (104, 104)), turned, NOISES["medium"], rng)
+        found.append(contours(seen, 0.5, min_area=100.0, min_hole=50.0).polygon(0))
+    corners = {
+        bend: [
+            len(regularize_flat(join_polygons([each]), Regularity(bend=bend)).outlines.points)
+            for each in found
+        ]
+        for bend in (0.0, Regularity().bend)
+    }
+    exact = {bend: sum(count == 6 for count in counts) for bend, counts in corners.items()}
+    assert exact[Regularity().bend] > exact[0.0]
 
 
 def test_strength_keeps_or_takes_away_steps() -> None:

@@ -47,7 +47,7 @@ def footprints_of_mask(params: "FootprintParams", mask: Mask, regularity: Regula
     min_area, min_hole = params.min_area / unit**2, params.min_hole / unit**2
     threads = params.threads or len(os.sched_getaffinity(0))
     batches, told, before = [], [], 0
-    for batch in _outlines(mask, params.tile, min_area, min_hole):
+    for batch in _outlines(mask, params.tile, min_area, min_hole, threads):
         done = regularize_flat(
             batch,
             regularity,
@@ -71,9 +71,11 @@ def footprints_of_mask(params: "FootprintParams", mask: Mask, regularity: Regula
     return Made(made, done.outlines, before, place.metres, tuple(notes))
 
 
-def _outlines(mask: Mask, tile: int, min_area: float, min_hole: float) -> Iterator[FlatPolygons]:
+def _outlines(
+    mask: Mask, tile: int, min_area: float, min_hole: float, threads: int
+) -> Iterator[FlatPolygons]:
     if mask.kind != "labels":
-        yield from outlines(mask, tile=tile, min_area=min_area, min_hole=min_hole)
+        yield from outlines(mask, tile=tile, min_area=min_area, min_hole=min_hole, threads=threads)
         return
     if mask.height * mask.width > MAX_LABEL_PIXELS:
         raise BadInput(

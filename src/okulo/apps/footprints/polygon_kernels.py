@@ -187,10 +187,7 @@ def settle(points, edge, mains, thetas, keep, options, axes, first, slope):  # t
 @numba.njit(nogil=True, cache=True)
 def has_second(labels):  # type: ignore[no-untyped-def]
     """Whether any side has the second main direction."""
-    for label in labels:
-        if PER_MAIN <= label < ALONG_X:
-            return True
-    return False
+    return ((labels >= PER_MAIN) & (labels < ALONG_X)).any()
 
 
 @numba.njit(nogil=True, cache=True)
@@ -204,14 +201,12 @@ def fit_ring(points, edge, mains, thetas, fixed, options, axes, mild):  # type: 
     start = farthest_corner(points)
     points, edge = rolled(points, start), rolled(edge, start)
     base, slope, trim = options[PRICE] / mild, options[SLOPE] / mild, int(options[TRIM])
-    points, edge, sums, starts, labels, cost, price, fitted, spread = settle(
-        points, edge, mains, thetas, fixed, options, axes, base, slope
-    )
-    if not fixed and mains == 2 and has_second(labels):
-        one = settle(points, edge, 1, thetas, fixed, options, axes, price, 0.0)
-        if one[5] < cost + options[ANOTHER] * price:
-            points, edge, sums, starts, labels, cost, price, fitted, spread = one
-            mains = 1
+    made = settle(points, edge, mains, thetas, fixed, options, axes, base, slope)
+    if not fixed and mains == 2 and has_second(made[4]):
+        one = settle(points, edge, 1, thetas, fixed, options, axes, made[6], 0.0)
+        if one[5] < made[5] + options[ANOTHER] * made[6]:
+            made, mains = one, 1
+    points, edge, sums, starts, labels, cost, price, fitted, spread = made
     x, y, radius, off = circle_of(points, options[BEND])
     sides = SQUARE_SIDES if fixed else ROUND_SIDES
     if mild == 1 and not edge.any() and off + sides * price < cost:

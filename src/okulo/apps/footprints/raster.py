@@ -23,9 +23,8 @@ Read = Callable[[int, int, int, int], Shaped[np.ndarray, "h w"]]
 class Place:
     """Where pixels lie in the world: `x = t[0] + t[1] col + t[2] row`, `y = t[3] + t[4] col + t[5] row`.
 
-    `crs`: as rasterio names it, "" if none is known; `metres`: whether lengths are metres (they are pixels
-    in a
-    plain picture, and the raster's own units if it has a place but no known system).
+    `crs`: as rasterio names it, "" if none is known; `metres`: whether lengths are metres (they are pixels in
+    a plain picture, and the raster's own units if it has a place but no known system).
     """
 
     transform: tuple[float, float, float, float, float, float] | None = None

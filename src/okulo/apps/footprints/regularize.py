@@ -5,10 +5,8 @@ outline ─▶ points 1 px apart ─▶ main directions ─▶ cheapest cut into
 ```
 
 Sides run along or across one or two main directions, diagonally to them, or freely; which is which is found
-by
-an exact dynamic programme whose price for a side grows with the roughness of the outline itself. What comes
-out
-is valid and keeps the area to a floor; if nothing regular does, it says so.
+by an exact dynamic programme whose price for a side grows with the roughness of the outline itself. What
+comes out is valid and keeps the area to a floor; if nothing regular does, it says so.
 """
 
 from concurrent.futures import ThreadPoolExecutor
@@ -23,9 +21,8 @@ from okulo.core.errors import BadInput
 from okulo.core.nouns import Polygons
 
 STATUS = ("regular", "already regular", "circle", "curved", "simplified", "kept")
-"""What became of a polygon: made regular; it was; made a circle; curved, so only simplified; nothing
-regular kept
-its area, so only simplified; kept as it was, since nothing else stayed valid and on its area."""
+"""What became of a polygon: made regular; it was; made a circle; curved, so only simplified; nothing regular
+kept its area, so only simplified; kept as it was, since nothing else stayed valid and on its area."""
 REASONS = {
     "regular": "",
     "already regular": "its sides were right-angled and long",
@@ -42,8 +39,7 @@ class Regularity:
     """How regular outlines are made. Lengths are in pixels (or the unit given to `regularize`).
 
     `strength` is the one knob for most: 1 is what was measured; 2 takes away steps twice as deep, ½ keeps
-    half
-    as deep ones. The rest is what was found best on simulated buildings.
+    half as deep ones. The rest is what was found best on simulated buildings.
     """
 
     strength: float = 1.0
@@ -54,15 +50,15 @@ class Regularity:
     price_per_variance: float = 32.0
     """…and so much more for each px² of variance of the outline about its sides."""
     bend: float = 12.0
-    """What a point costs where the outline runs at a right angle to its side, px²; sin² of it elsewhere. Walls
-    that wander in blobs of 2.5 px lean by as much as they are off, in these units (2 · 2.5²)."""
+    """What a point costs where the outline runs at a right angle to its side, px²; elsewhere sin² of it.
+    Where walls wander in blobs of 2.5 px, lean and distance weigh the same so (2 · 2.5²)."""
     diagonal: float = 1.85
     """How much dearer a diagonal is than a side along or across,"""
     second: float = 1.2
     """a side along the second main direction,"""
     free: float = 4.0
     """and one of any direction."""
-    second_share: float = 0.12
+    second_share: float = 0.18
     """Least share of the outline that a second main direction needs to be tried,"""
     another: float = 2.0
     """and so many sides' prices are what it must save."""
@@ -189,9 +185,8 @@ def regularize_flat(
 ) -> Regularized:
     """Make flat polygons in pixels regular: outer rings of positive area, holes negative, all simple.
 
-    `flags`: points on the picture's edge. Holes follow their polygon's directions. `threads` changes
-    nothing in
-    the answer.
+    `flags`: points on the picture's edge. Holes follow their polygon's directions. `threads` changes nothing
+    in the answer.
     """
     frame = frame or Frame()
     flat = _oriented(flat)

@@ -2,9 +2,11 @@
 
 The cost of a side is the sum of squared distances of its points from its line, plus `bend` times the sum of
 squared sines between the outline's direction at each point and the side's, plus a price for being a side at
-all. The direction tells a diagonal from a step whose points lie as near. The cheapest labelling is found exactly (Jackson et al. 2005, "optimal partitioning"); a beginning that
-cannot win any more is dropped as in PELT (Killick et al. 2012, arXiv 1101.1438), so that the cost grows in
-proportion to the number of points. Neighbouring sides never share a direction, except free ones.
+all. The direction tells a diagonal from a step whose points lie as near. The cheapest labelling is found
+exactly (Jackson et al. 2005, "optimal partitioning"); a beginning that cannot win any more is dropped as in
+PELT (Killick et al. 2012, arXiv 1101.1438). Along one side none can be told to lose, so beyond `MOST` of
+them (sides of some 600 px) the unlikelier half goes, too: so the cost grows in proportion to the number of
+points. Neighbouring sides never share a direction, except free ones.
 """
 
 import math
@@ -15,6 +17,10 @@ import numpy as np
 FAR = 1e300
 HALF = 2
 """Points to each side of one whose chord is the outline's direction there."""
+MOST = 192
+"""So many beginnings wait at most; then the worse half of the older is dropped."""
+RECENT = 32
+"""Beginnings so new that nothing can be said of them yet: a hundred pixels."""
 ASTRAY = 10.0
 """What a point costs that is said to lie on the picture's edge and does not."""
 
@@ -74,6 +80,10 @@ def cut(sums, normals, prices, along):  # type: ignore[no-untyped-def]
     waiting = np.empty(n + 1, np.int32)
     tried = np.empty((n + 1, labels))
     count = 0
+    forms = np.empty((k, 3))  # n·S·n of each direction, as factors of xx, xy, yy
+    for label in range(k):
+        nx, ny = normals[label, 0], normals[label, 1]
+        forms[label, 0], forms[label, 1], forms[label, 2] = nx * nx, 2 * nx * ny, ny * ny
     for j in range(1, n + 1):
         waiting[count] = j - 1
         count += 1
@@ -82,8 +92,8 @@ def cut(sums, normals, prices, along):  # type: ignore[no-untyped-def]
             xx, xy, yy = scatter(sums, i, j)
             value = tried[c]
             for label in range(k):
-                nx, ny = normals[label, 0], normals[label, 1]
-                value[label] = other[i, label] + max(nx * nx * xx + 2 * nx * ny * xy + ny * ny * yy, 0.0)
+                off = forms[label, 0] * xx + forms[label, 1] * xy + forms[label, 2] * yy
+                value[label] = other[i, label] + max(off, 0.0)
             half = 0.5 * (xx - yy)
             value[k] = other[i, k] + max(0.5 * (xx + yy) - math.sqrt(half * half + xy * xy), 0.0)
             if along < k:
@@ -96,6 +106,8 @@ def cut(sums, normals, prices, along):  # type: ignore[no-untyped-def]
                     origin[j, label] = i
         allow_after(cost, other, before, j)
         count = drop(waiting, tried, other, count, j)
+        if count > MOST:
+            count = thin(waiting, tried, other, count, j)
     return walk_back(cost, origin, before, n)
 
 
@@ -129,6 +141,25 @@ def drop(waiting, tried, other, count, j):  # type: ignore[no-untyped-def]
                 useful = True
                 break
         if useful:
+            waiting[kept] = waiting[c]
+            tried[kept] = tried[c]
+            kept += 1
+    return kept
+
+
+@numba.njit(nogil=True, cache=True)
+def thin(waiting, tried, other, count, j):  # type: ignore[no-untyped-def]
+    """Forget the worse half of all but the newest beginnings: by how much the best label is ahead of j."""
+    old = 0
+    while old < count and waiting[old] < j - RECENT:
+        old += 1
+    ahead = np.empty(old)
+    for c in range(old):
+        ahead[c] = (tried[c] - other[j]).min()
+    limit = np.median(ahead)
+    kept = 0
+    for c in range(count):
+        if c >= old or ahead[c] <= limit:
             waiting[kept] = waiting[c]
             kept += 1
     return kept

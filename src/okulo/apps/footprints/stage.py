@@ -1,8 +1,8 @@
 """Footprints as post-processing of a served network: `okulo serve buildings.onnx --postprocess footprints`.
 
 `split` cuts the mask into pieces of one building each and sends them as bytes (a quarter of float32);
-`predict`
-outlines and straightens them, in as many processes as the server has for it; `join` makes GeoJSON of all.
+`predict` outlines and straightens them, in as many processes as the server has for it; `join` makes GeoJSON
+of all.
 """
 
 from collections.abc import Mapping, Sequence

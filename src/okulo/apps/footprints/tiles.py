@@ -5,16 +5,22 @@ point from the same two pixels. So the outlines are those of the whole raster, w
 for rounding.
 """
 
-from collections.abc import Iterator
+from collections import deque
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from functools import partial
 
 import numpy as np
-from jaxtyping import Float64
+from jaxtyping import Float64, Int64
 
 from okulo.algo.ring_kernels import area_of, inside_ring
 from okulo.algo.rings import FlatPolygons, join_polygons, trace
 from okulo.apps.footprints.raster import Mask
 
 Ring = Float64[np.ndarray, "_ 2"]
+Traced = tuple[Float64[np.ndarray, "n 2"], Int64[np.ndarray, " r"], Int64[np.ndarray, "s 2"]]
+LEAST_TILE = 512
+"""Smaller tiles than this gain nothing by threads, px."""
 
 
 class Seams:
@@ -56,22 +62,50 @@ def tiles_of(mask: Mask, tile: int) -> Iterator[tuple[int, int, int, int, bool]]
             yield row, column, height, width, column + tile >= mask.width - 1
 
 
-def outlines(mask: Mask, *, tile: int, min_area: float, min_hole: float) -> Iterator[FlatPolygons]:
-    """Outline a mask: polygons with their holes, a batch for each row of tiles; areas in px²."""
+def traced(
+    mask: Mask, tile: int, smallest: tuple[float, float], threads: int
+) -> Iterator[tuple[bool, Traced]]:
+    """Trace tile after tile, as many ahead as there are threads: last of its row, and what `trace` says."""
+
+    def jobs() -> Iterator[tuple[bool, Callable[[], Traced]]]:
+        for row, column, height, width, last in tiles_of(mask, tile):
+            sides = (row == 0, column + width == mask.width, row + height == mask.height, column == 0)
+            values = np.ascontiguousarray(mask.read(row, column, height, width))  # files: by one thread only
+            yield (
+                last,
+                partial(trace, values, mask.level, sides, (row, column), mask.width, *smallest),
+            )
+
+    if threads < 2:
+        for last, job in jobs():
+            yield last, job()
+        return
+    waiting: deque[tuple[bool, Future[Traced]]] = deque()
+    with ThreadPoolExecutor(threads) as pool:
+        for last, job in jobs():
+            waiting.append((last, pool.submit(job)))
+            if len(waiting) > threads:
+                done, future = waiting.popleft()
+                yield done, future.result()
+        for done, future in waiting:
+            yield done, future.result()
+
+
+def outlines(
+    mask: Mask, *, tile: int, min_area: float, min_hole: float, threads: int = 1
+) -> Iterator[FlatPolygons]:
+    """Outline a mask: polygons with their holes, a batch for each row of tiles; areas in px².
+
+    A mask that one tile holds is one batch, from top to bottom; several threads share its tracing.
+    """
+    longest = max(mask.height, mask.width)
+    whole = longest <= tile
+    if whole and threads > 1:
+        tile = max(LEAST_TILE, -(-longest // threads))
     seams = Seams()
     outer: list[Ring] = []
     holes: list[Ring] = []
-    for row, column, height, width, last in tiles_of(mask, tile):
-        sides = (
-            row == 0,
-            column + width == mask.width,
-            row + height == mask.height,
-            column == 0,
-        )
-        values = mask.read(row, column, height, width)
-        points, offsets, keys = trace(
-            np.ascontiguousarray(values), mask.level, sides, (row, column), mask.width, min_area, min_hole
-        )
+    for last, (points, offsets, keys) in traced(mask, tile, (min_area, min_hole), threads):
         for index, (start, end) in enumerate(keys.tolist()):
             ring: Ring | None = points[offsets[index] : offsets[index + 1]]
             if start >= 0:
@@ -84,11 +118,14 @@ def outlines(mask: Mask, *, tile: int, min_area: float, min_hole: float) -> Iter
                 outer.append(ring)
             elif -area >= min_hole and area < 0:
                 holes.append(ring)
-        if last:
+        if last and not whole:
             batch, holes = take_holes(outer, holes)
             outer = []
             if len(batch):
                 yield batch
+    if outer:
+        outer.sort(key=lambda ring: tuple(ring[ring[:, 1].argmin(), ::-1]))
+        yield take_holes(outer, holes)[0]
 
 
 def take_holes(outer: list[Ring], holes: list[Ring]) -> tuple[FlatPolygons, list[Ring]]:

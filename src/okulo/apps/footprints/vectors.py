@@ -46,7 +46,9 @@ def read_vectors(path: Path, resolution: float = 0.0) -> Vectors:
         if not shape.is_valid:
             shape, mended = shapely.make_valid(shape), mended + 1
         polygons = [
-            each for each in shapely.get_parts(shape) if each.geom_type == "Polygon" and each.area > 0
+            each
+            for each in shapely.get_parts(shapely.get_parts(shape))  # a collection may hold MultiPolygons
+            if each.geom_type == "Polygon" and each.area > 0
         ]
         other += not polygons
         parts += polygons
