@@ -190,7 +190,7 @@ def judged(method: str, truth: Truth, chosen: argparse.Namespace, seed: int) -> 
     if method == "descriptor":
         return ours(truth, None, seed)
     if method == "threshold":
-        tune = plant("tune", 1, 1800)
+        tune = plant("tune", 1, 2400)
         cosine = best_threshold(tune, embedded(tune, chosen.model))
         return plain_threshold(truth, embedded(truth, chosen.model), cosine)
     return peer(truth, chosen.peers, method)
@@ -202,30 +202,39 @@ def main() -> None:
     parser.add_argument("--peers", default="", help="python of an environment with imagededup")
     parser.add_argument("--seeds", type=int, nargs="+", default=[201])
     parser.add_argument("--pictures", type=int, default=2400)
-    parser.add_argument("--methods", nargs="+", default=METHODS, choices=METHODS)
+    parser.add_argument("--grouping", action="store_true", help="time grouping 10 million pairs, too")
+    parser.add_argument("--methods", nargs="*", default=METHODS, choices=METHODS)
     parser.add_argument("--plot", type=Path, help="keep the plot of the scores here")
     parser.add_argument("--prepare", action="store_true", help="plant and embed, and stop")
     chosen = parser.parse_args()
     truths = {seed: plant("judge", seed, chosen.pictures) for seed in chosen.seeds}
     if chosen.prepare:
-        for truth in (plant("tune", 1, 1800), *truths.values()):
+        for truth in (plant("tune", 1, 2400), *truths.values()):
             embedded(truth, chosen.model)
         return
-    kept = RESULTS / "curate-dedup.json"
-    results = json.loads(kept.read_text()) if kept.exists() else {}
-    results.pop("machine", None)
-    results["grouping"] = grouping()
-    print("10 M pairs over 1 M items:", {k: round(v, 2) for k, v in results["grouping"].items()})
+    if chosen.grouping:
+        said = grouping()
+        print("10 M pairs over 1 M items:", {k: round(v, 2) for k, v in said.items()})
+        keep({"grouping": said})
     for seed, truth in truths.items():
         distinct = len(set(truth.picture.tolist()))
         print(f"seed {seed}: {distinct:,} pictures, {len(truth.names):,} files")
-        here = results.setdefault(f"seed {seed}", {"pictures": distinct, "files": len(truth.names)})
         for method in chosen.methods:
             if method in ("PHash", "DHash") and not chosen.peers:
                 continue
-            here[method] = judged(method, truth, chosen, seed)
-            show(method, here[method])
-            write_results("curate-dedup", results)
+            found = judged(method, truth, chosen, seed)
+            show(method, found)
+            keep({f"seed {seed}": {"pictures": distinct, "files": len(truth.names), method: found}})
+
+
+def keep(new: dict[str, dict[str, object]]) -> None:
+    """Put these figures among those that are kept, as they are by now: another run may have added some."""
+    path = RESULTS / "curate-dedup.json"
+    results = json.loads(path.read_text()) if path.exists() else {}
+    results.pop("machine", None)
+    for section, figures in new.items():
+        results[section] = {**results.get(section, {}), **figures}
+    write_results("curate-dedup", results)
 
 
 if __name__ == "__main__":

@@ -6,7 +6,7 @@ import numpy as np
 
 from curate_truth import Truth
 from okulo.curate.duplicates.candidates import nearest, whiten
-from okulo.curate.duplicates.evidence import measure
+from okulo.curate.duplicates.evidence import NAMES, measure
 from okulo.curate.duplicates.sketch import sketch
 from okulo.io.images import read_image
 from okulo.runtime.answer_files import answer_files
@@ -32,6 +32,8 @@ def measured(truth: Truth, vectors: np.ndarray) -> tuple[np.ndarray, np.ndarray]
         pairs, cosine = nearest(whiten(vectors, np.random.default_rng(0)), NEIGHBOURS)
         seen = [sketch(read_image(file)) for file in truth.files()]
         numbers = np.stack([measure(seen[i], seen[j], float(c), True) for (i, j), c in zip(pairs, cosine)])
-        np.savez(kept, pairs=pairs, numbers=numbers)
+        np.savez(kept, pairs=pairs, numbers=numbers, names=np.array(NAMES))
     said = np.load(kept)
+    if tuple(said["names"].tolist()) != NAMES:
+        raise SystemExit(f"{kept} holds other measurements: delete it")
     return said["pairs"], said["numbers"]

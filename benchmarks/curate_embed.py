@@ -50,7 +50,7 @@ def main() -> None:
     parser.add_argument("--pictures", type=int, default=400)
     parser.add_argument("--rounds", type=int, default=3)
     chosen = parser.parse_args()
-    files = plant("tune", 1, 1800).files()[: chosen.pictures]
+    files = plant("tune", 1, 2400).files()[: chosen.pictures]
     taken: dict[str, list[float]] = {"bare loop": [], "okulo embed": []}
     answers = {}
     for _ in range(chosen.rounds):

@@ -24,7 +24,7 @@ from okulo.curate.duplicates.verifier import FITTED, Forest, save_forest
 
 NOT_DISTINCT = Path(__file__).with_name("curate_same.json")
 """Natural pairs that looking at them showed to be one picture (by source names, either order)."""
-FALLING, FREE = ("worst", "zoom", "squash", "tilt"), ("texture", "overlap", "fewest features", "cut")
+FALLING, FREE = ("worst", "odd", "zoom", "squash", "tilt"), ("texture", "overlap", "fewest features", "cut")
 TREES, LEAVES, RATE = 250, 16, 0.06
 FOLDS = 4
 
@@ -115,8 +115,8 @@ def exact_copies(truth: Truth) -> np.ndarray:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--seeds", type=int, nargs="+", default=[1, 2, 3])
-    parser.add_argument("--pictures", type=int, default=1800)
+    parser.add_argument("--seeds", type=int, nargs="+", default=[1, 2])
+    parser.add_argument("--pictures", type=int, default=2400)
     parser.add_argument(
         "--model", type=Path, required=True, help="model file of `okulo backbone efficientnet-lite0`"
     )

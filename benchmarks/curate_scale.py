@@ -44,7 +44,7 @@ def labelled(folder: Path, count: int) -> Path:
 
 def pictures(folder: Path, count: int) -> Path:
     """A table of so many files, the tuning part's over and over."""
-    files = plant("tune", 1, 1800).files()
+    files = plant("tune", 1, 2400).files()
     chosen = [files[i % len(files)] for i in range(count)]
     path = folder / "items.parquet"
     pl.DataFrame(

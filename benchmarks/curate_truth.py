@@ -2,8 +2,8 @@
 
 Rules of the truth, settled on the tuning part before anything was judged:
 
-- A wallpaper and its own preview (`screenshot`) are one picture in two sizes: duplicates. Portrait versions
-  of a wallpaper show a third of it and are left out, being neither.
+- A wallpaper and its own preview (`screenshot`) are one picture in two sizes or shapes: duplicates. Portrait
+  versions of a wallpaper show a third of it and are left out, being neither.
 - Two pictures whose grey 32 × 32 thumbnails correlate by more than 0.9 in any of the eight flips and turns
   are too alike for a rule to say whether they are one (recoloured buttons, flags in two sizes, arrows to the
   left and to the right): one of them is left out. The same goes for what is left of them when frames and
@@ -12,6 +12,8 @@ Rules of the truth, settled on the tuning part before anything was judged:
   stars are left out.
 - Clip-art of one file name in two folders is one drawing stored twice: one of them is left out.
 - All other pictures are distinct, however alike: playing cards, road signs, flags, icons in one frame.
+- A copy in which nothing is left to be seen (an outline on white paper, over-exposed) is no copy: none is
+  planted whose values vary by less than 2 grey levels, which is what is asked of the pictures, too.
 - A picture belongs to the tuning or the judging part by a hash of its folder and name, never to both.
 """
 
@@ -32,6 +34,7 @@ from okulo.io.images import encode_jpeg, encode_png, read_image
 ALIKE = 0.9
 WATERMARKED = 0.1
 COPIED = 0.4
+LEAST_SPREAD = 2.0
 
 
 @dataclass(frozen=True)
@@ -49,9 +52,9 @@ class Truth:
 
 
 def part_of(path: Path) -> str:
-    """A third is for tuning, the rest for judging."""
+    """Half is for tuning (the third that always was, and a quarter of the rest), half for judging."""
     digest = hashlib.blake2b(f"{path.parent.name}/{_wallpaper(path)}".encode(), digest_size=4).digest()
-    return "tune" if digest[0] % 3 == 0 else "judge"
+    return "tune" if digest[0] % 3 == 0 or digest[1] % 4 == 0 else "judge"
 
 
 def _wallpaper(path: Path) -> str:
@@ -124,7 +127,7 @@ def _thumb(image: np.ndarray) -> np.ndarray:
 
 def plant(part: str, seed: int, pictures: int) -> Truth:
     """Write (once) the pictures of a part with seeded copies of every kind, and tell the truth about them."""
-    folder = CACHE.parent / f"planted-2-{part}-{seed}-{pictures}"
+    folder = CACHE.parent / f"planted-3-{part}-{seed}-{pictures}"
     said = folder / "truth.json"
     if not said.exists():
         folder.mkdir(parents=True, exist_ok=True)
@@ -143,7 +146,17 @@ def plant(part: str, seed: int, pictures: int) -> Truth:
         )  # no order gives copies away
     rows = json.loads(said.read_text())
     names, picture, kind, source = (list(column) for column in zip(*rows))
-    return Truth(folder, names, np.array(picture), kind, source)
+    return Truth(folder, names, _wallpapers_joined(picture, source), kind, source)
+
+
+def _wallpapers_joined(picture: list[int], source: list[str]) -> np.ndarray:
+    """Number a wallpaper and its preview as one picture, also where the preview was cut to another shape."""
+    first: dict[tuple[str, bool], int] = {}
+    one = {}
+    for number, name in zip(picture, source):
+        if "__contents__" in name:
+            one[number] = first.setdefault((name.split("__")[0], "dark" in name), number)
+    return np.array([one.get(number, number) for number in picture])
 
 
 def _write(folder: Path, number: int, group: list[Path], seed: int) -> list[tuple[str, int, str, str]]:
@@ -158,6 +171,8 @@ def _write(folder: Path, number: int, group: list[Path], seed: int) -> list[tupl
             kind = list(KINDS)[(offset + 5 * i) % len(KINDS)]
             copy = KINDS[kind](images[0], rng)
             quality = int(rng.integers(85, 96))
+            if copy.std() < LEAST_SPREAD:
+                continue
             made.append(
                 (f"{number:05d}-{kind}.jpg", encode_jpeg(np.ascontiguousarray(copy), quality=quality), kind)
             )

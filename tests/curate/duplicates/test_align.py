@@ -81,7 +81,8 @@ def test_a_smooth_picture_is_slid_into_place() -> None:
     image = cv2.GaussianBlur(photo(96, 96, seed=8), (0, 0), 4)
     moved = np.array([[1, 0, 7], [0, 1, -5]], np.float64)
     copy = cv2.warpAffine(image, moved, (96, 96), borderMode=cv2.BORDER_REPLICATE)
-    found = refine(sketch(image).whole, sketch(copy).whole, np.array([[1, 0, 0], [0, 1, 0]], np.float64))
+    start = np.array([[1, 0, 0], [0, 1, 0]], np.float64)
+    found = refine(sketch(image).whole, sketch(copy).whole, [start])
     assert found is not None
     assert np.abs(found @ [48, 48, 1] - moved @ [48, 48, 1]).max() < 1.5
 

@@ -1,3 +1,4 @@
+import cv2
 import numpy as np
 import pytest
 from tests.curate.duplicates.pictures import drawings, photo
@@ -55,3 +56,25 @@ def test_flat_pictures_do_not_divide_by_zero() -> None:
     flat = np.full((50, 50, 3), 128, np.uint8)
     seen = compare(flat, flat, SAME)
     assert (seen.correlation, seen.texture) == (0, 0)
+
+
+@pytest.mark.parametrize("ink", [0, 255])
+def test_a_caption_is_no_matter_of_exposure(ink: int) -> None:
+    pale = np.full((120, 90, 3), 255, np.uint8)
+    cv2.circle(pale, (45, 60), 25, (205, 225, 245), 3)
+    captioned = pale.copy()
+    captioned[20:32] = 255 - ink
+    cv2.putText(captioned, "for sale", (4, 30), cv2.FONT_HERSHEY_SIMPLEX, 0.4, (ink, ink, ink))
+    for a, b in ((pale, captioned), (captioned, pale)):
+        assert compare(a, b, SAME).beside > 0.99
+
+
+def test_odd_is_what_one_picture_lacks_and_not_what_lies_askew() -> None:
+    page = np.full((120, 120, 3), 255, np.uint8)
+    cv2.circle(page, (60, 60), 50, (40, 90, 160), -1)
+    askew = compare(page, np.roll(page, 2, axis=1), SAME)
+    assert askew.odd_worst == 0 and askew.worst > 0.01
+    more = page.copy()
+    cv2.circle(more, (60, 45), 9, (200, 0, 0), -1)
+    cv2.circle(more, (60, 85), 9, (200, 0, 0), -1)  # two, since one alone could be a caption
+    assert compare(page, more, SAME).odd_worst > 0.5

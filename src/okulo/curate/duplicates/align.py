@@ -1,5 +1,7 @@
 """How one picture could lie on another: by local features and RANSAC, or by one of eight flips and turns."""
 
+from collections.abc import Sequence
+
 import cv2
 import numpy as np
 from jaxtyping import Float32, Float64, Int64
@@ -155,17 +157,22 @@ def _fit(
 
 
 def refine(
-    a: View, b: View, matrix: Float64[np.ndarray, "2 3"], steps: int = 30
+    a: View, b: View, starts: Sequence[Float64[np.ndarray, "2 3"]], hopeful: bool = True, steps: int = 30
 ) -> Float64[np.ndarray, "2 3"] | None:
-    """Slide, turn and stretch `a` on `b` from a first guess until they correlate best; None where it fails.
+    """Slide, turn and stretch `a` on `b` from the best of some first guesses until they correlate best.
 
     The enhanced correlation coefficient of Evangelidis & Psarakis 2008 (blind to gain and offset), on small
-    grey copies: for pictures too smooth for local features.
+    grey copies: for pictures too smooth for local features. None where it fails, and where no guess
+    correlates and nothing else makes one `hopeful`.
     """
     small_a, scale_a = _little(a)
     small_b, scale_b = _little(b)
-    first = _rescaled(matrix, scale_a, scale_b)
-    guess = cv2.invertAffineTransform(first).astype(np.float32)
+    firsts = [_rescaled(each, scale_a, scale_b) for each in starts]
+    said = [_likeness(small_a, small_b, each) for each in firsts]
+    best = int(np.argmax(said))
+    if said[best] < LEAST_LIKENESS and not hopeful:
+        return None
+    guess = cv2.invertAffineTransform(firsts[best]).astype(np.float32)
     rule = (cv2.TERM_CRITERIA_EPS | cv2.TERM_CRITERIA_COUNT, steps, 1e-3)
     try:
         everywhere = np.full(small_a.shape, 255, np.uint8)
@@ -175,6 +182,16 @@ def refine(
     back = _rescaled(cv2.invertAffineTransform(found.astype(np.float64)), 1 / scale_a, 1 / scale_b)
     stretch = np.linalg.svd(back[:, :2], compute_uv=False)
     return back if stretch[1] >= 0.5 and stretch[0] <= 2 else None
+
+
+LEAST_LIKENESS = 0.2
+
+
+def _likeness(a: np.ndarray, b: np.ndarray, matrix: Float64[np.ndarray, "2 3"]) -> float:
+    """Correlation (-1 to 1) once `a` lies on `b`, its edge repeated where it does not reach."""
+    laid = cv2.warpAffine(a, matrix, (b.shape[1], b.shape[0]), borderMode=cv2.BORDER_REPLICATE)
+    said: np.ndarray = cv2.matchTemplate(laid, b, cv2.TM_CCOEFF_NORMED)
+    return float(said[0, 0])
 
 
 LITTLE_PX = 40

@@ -20,8 +20,16 @@ BAND = 3
 """Rows of blocks that may differ altogether: a caption's."""
 FLAT = 6.0
 """A block whose values vary less than this (standard deviation) in both pictures says nothing."""
+CAP = 48.0
+"""Grey levels: a difference above this counts as this where the exposure is fitted."""
 STEP = 3
 """The exposure is judged on every third pixel of every third line."""
+ODD = 32
+"""A pixel is odd when no pixel near it in the other picture is within so many grey levels of it."""
+NEAR_PX = 5
+"""Side of the square in which it is looked for: what was laid a little askew is not odd."""
+ODD_ROWS, ODD_BAND = 24, 4
+"""Odd pixels are counted on 24 × 12 blocks; four rows of them may hold a caption."""
 LEAST_PX = 200
 """Fewer pixels of overlap say nothing."""
 
@@ -50,9 +58,13 @@ class Appearance:
     """Second lowest correlation of a textured block without those rows."""
     plain: float
     """Of the pixels in those rows that differ, the share that is of one colour in one of the pictures."""
+    odd: float
+    """Share of odd pixels outside the four of 24 rows that have most: what only one of the two shows."""
+    odd_worst: float
+    """The same of the worst two blocks."""
 
 
-NOTHING = Appearance(0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 1.0, 1.0, -1.0, 0.0)
+NOTHING = Appearance(0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 1.0, 1.0, -1.0, 0.0, 1.0, 1.0)
 
 
 def compare(
@@ -76,7 +88,8 @@ def compare(
     sums = block_sums(laid, seen, inside, BLOCKS, gain, offset)
     band = int(np.convolve(sums[:, :, 6].sum(axis=1), np.ones(BAND), "valid").argmax())
     rows = (band * height // BLOCKS, (band + BAND) * height // BLOCKS)
-    return _judge(sums, band, overlap, plain_share(laid, seen, inside, *rows, gain, offset))
+    plain = plain_share(laid, seen, inside, *rows, gain, offset)
+    return _judge(sums, band, overlap, plain, _oddity(laid, seen, inside, gain, offset))
 
 
 def _exposed_alike(
@@ -84,20 +97,50 @@ def _exposed_alike(
 ) -> tuple[UInt8[np.ndarray, "h w 3"], UInt8[np.ndarray, "h w 3"], float, float]:
     """Which of the two is to be brightened, the other one, and by what gain and offset.
 
-    Always the darker one: then it clips where the brighter one did. Of a line through what neither clips and
-    a gain alone (all there is to go by where most is clipped) the one that leaves less difference.
+    Always the darker one: then it clips where the brighter one did. Tried are nothing at all, a gain alone
+    (all there is to go by where most is clipped), and a line through what neither clips; taken is what leaves
+    least difference, of which no pixel counts more than `CAP`: a caption is no matter of exposure.
     """
-    gain, offset = fit_exposure(a, b, inside)
-    if gain < 1:
-        a, b, gain, offset = b, a, 1 / gain, -offset / gain
-    left = mean_gap(a, b, inside, STEP, gain, offset)
     level_a, level_b = (each[::STEP, ::STEP].mean() for each in (a, b))
-    dark, bright = (a, b) if level_a <= level_b else (b, a)
-    alone, left_alone = fit_gain(dark, bright, inside, STEP)
-    return (dark, bright, alone, 0.0) if left_alone < left else (a, b, gain, offset)
+    if level_a > level_b:
+        a, b = b, a
+    found = mean_gap(a, b, inside, STEP, 1.0, 0.0, CAP), 1.0, 0.0
+    gain, left = fit_gain(a, b, inside, STEP, CAP)
+    found = min(found, (left, gain, 0.0))
+    for near in (np.inf, CAP):
+        gain, offset = fit_exposure(a, b, inside, STEP, *found[1:], near)
+        found = min(found, (mean_gap(a, b, inside, STEP, gain, offset, CAP), gain, offset))
+    _, gain, offset = found
+    return (b, a, 1 / gain, -offset / gain) if gain < 1 else (a, b, gain, offset)
 
 
-def _judge(sums: Float64[np.ndarray, "i j 7"], band: int, overlap: float, plain: float) -> Appearance:
+def _oddity(
+    a: UInt8[np.ndarray, "h w 3"],
+    b: UInt8[np.ndarray, "h w 3"],
+    inside: UInt8[np.ndarray, "h w"],
+    gain: float,
+    offset: float,
+) -> tuple[float, float]:
+    """Share of odd pixels outside a caption's rows: in all of them, and in the worst two blocks."""
+    a = cv2.LUT(a, (np.arange(256) * gain + offset).clip(0, 255).astype(np.uint8))
+    around = np.ones((NEAR_PX, NEAR_PX), np.uint8)
+    far = np.zeros_like(a)
+    for one, other in ((a, b), (b, a)):
+        above = cv2.subtract(one, cv2.dilate(other, around))
+        far = cv2.max(far, cv2.max(above, cv2.subtract(cv2.erode(other, around), one)))
+    red, green, blue = cv2.split(far)
+    _, odd = cv2.threshold(cv2.max(cv2.max(red, green), blue), ODD, 255, cv2.THRESH_BINARY)
+    odd[cv2.erode(inside, around) == 0] = 0
+    share = cv2.resize(odd, (BLOCKS, ODD_ROWS), interpolation=cv2.INTER_AREA).astype(np.float32) / 255
+    band = int(np.convolve(share.sum(axis=1), np.ones(ODD_BAND), "valid").argmax())
+    beside = np.delete(share, np.s_[band : band + ODD_BAND], axis=0).ravel()
+    beside.sort()
+    return float(beside.mean()), float(beside[-2:].mean())
+
+
+def _judge(
+    sums: Float64[np.ndarray, "i j 7"], band: int, overlap: float, plain: float, odd: tuple[float, float]
+) -> Appearance:
     n, total_a, total_b, a2, b2, ab, gap = np.moveaxis(sums, -1, 0)
     filled = n >= 0.5 * n.max()
     n = np.maximum(n, 1)
@@ -122,6 +165,7 @@ def _judge(sums: Float64[np.ndarray, "i j 7"], band: int, overlap: float, plain:
         float(np.sort(gaps[beside].ravel())[-2:].mean()),
         float(left[1]) if len(left) > 1 else 1.0,
         plain,
+        *odd,
     )
 
 

@@ -5,16 +5,19 @@ import numpy as np
 
 
 @numba.njit(nogil=True, cache=True)
-def fit_exposure(a, b, inside):  # type: ignore[no-untyped-def]  # compiled by numba for its types
-    """Fit `b ≈ gain · a + offset` on values that neither picture clips; least squares both ways."""
+def fit_exposure(a, b, inside, step, gain, offset, cap):  # type: ignore[no-untyped-def]  # compiled by numba
+    """Fit `b ≈ gain · a + offset` on values that neither picture clips; least squares both ways.
+
+    Only where a first guess is nearer than `cap` is looked, so that what was written on one is not.
+    """
     n = 0.0
     sa = sb = saa = sbb = sab = 0.0
-    for y in range(b.shape[0]):
-        for x in range(b.shape[1]):
+    for y in range(0, b.shape[0], step):
+        for x in range(0, b.shape[1], step):
             if inside[y, x]:
                 for c in range(3):
                     u, v = float(a[y, x, c]), float(b[y, x, c])
-                    if 4 <= u <= 250 and 4 <= v <= 250:
+                    if 4 <= u <= 250 and 4 <= v <= 250 and abs(gain * u + offset - v) < cap:
                         n += 1
                         sa += u
                         sb += v
@@ -31,8 +34,8 @@ def fit_exposure(a, b, inside):  # type: ignore[no-untyped-def]  # compiled by n
 
 
 @numba.njit(nogil=True, cache=True)
-def fit_gain(a, b, inside, step):  # type: ignore[no-untyped-def]  # compiled by numba for its types
-    """Fit `b ≈ min(255, gain · a)`, gain 1 to 6, on every `step`th pixel: gain of least mean difference."""
+def fit_gain(a, b, inside, step, cap):  # type: ignore[no-untyped-def]  # compiled by numba for its types
+    """Fit `b ≈ min(255, gain · a)`, gain 1 to 6, on every `step`th pixel: least mean difference, capped."""
     best, best_gap = 1.0, 1e9
     low, high = 0.0, np.log(6.0)
     for _ in range(2):  # a coarse search, then a fine one round its best
@@ -44,7 +47,7 @@ def fit_gain(a, b, inside, step):  # type: ignore[no-untyped-def]  # compiled by
                 for x in range(0, b.shape[1], step):
                     if inside[y, x]:
                         for c in range(3):
-                            gap += abs(min(255.0, gain * a[y, x, c]) - b[y, x, c])
+                            gap += min(cap, abs(min(255.0, gain * a[y, x, c]) - b[y, x, c]))
                             n += 1
             gap /= max(n, 1)
             if gap < best_gap - 1e-9:
@@ -54,14 +57,14 @@ def fit_gain(a, b, inside, step):  # type: ignore[no-untyped-def]  # compiled by
 
 
 @numba.njit(nogil=True, cache=True)
-def mean_gap(a, b, inside, step, gain, offset):  # type: ignore[no-untyped-def]  # compiled by numba
-    """Mean difference over every `step`th pixel when `a` is brought to `b`'s exposure."""
+def mean_gap(a, b, inside, step, gain, offset, cap):  # type: ignore[no-untyped-def]  # compiled by numba
+    """Mean difference, capped, over every `step`th pixel when `a` is brought to `b`'s exposure."""
     gap, n = 0.0, 0
     for y in range(0, b.shape[0], step):
         for x in range(0, b.shape[1], step):
             if inside[y, x]:
                 for c in range(3):
-                    gap += abs(min(255.0, max(0.0, gain * a[y, x, c] + offset)) - b[y, x, c])
+                    gap += min(cap, abs(min(255.0, max(0.0, gain * a[y, x, c] + offset)) - b[y, x, c]))
                     n += 1
     return gap / max(n, 1)
 

@@ -8,6 +8,9 @@ from jaxtyping import Float64
 
 from okulo.curate.duplicates.sketch import Sketch
 
+MOST_TILT_DEG, MOST_SQUASH, MOST_ZOOM = 20.0, 0.45, 1.5
+"""Beyond these no copy is looked for: squash and zoom as `Geometry` has them."""
+
 
 @dataclass(frozen=True)
 class Geometry:
@@ -21,6 +24,11 @@ class Geometry:
     """How much longer one direction got than the other: natural logarithm."""
     tilt: float
     """Turn from the nearest quarter turn, degrees."""
+
+    @property
+    def plausible(self) -> bool:
+        """Whether a copy is made like this; else another part of another picture was hit."""
+        return self.tilt <= MOST_TILT_DEG and self.squash <= MOST_SQUASH and self.zoom <= MOST_ZOOM
 
 
 NOWHERE = Geometry(0.0, 3.0, 3.0, 45.0)
@@ -55,6 +63,12 @@ def whole_matrix(a: Sketch, b: Sketch, matrix: Float64[np.ndarray, "2 3"]) -> Fl
     back = np.linalg.inv(_focus_to_whole(a))
     whole: np.ndarray = _focus_to_whole(b) @ np.vstack([matrix, [0, 0, 1]]) @ back
     return whole[:2]
+
+
+def focus_matrix(a: Sketch, b: Sketch, whole: Float64[np.ndarray, "2 3"]) -> Float64[np.ndarray, "2 3"]:
+    """Turn an alignment of the whole pictures into one of the focused copies: undoes `whole_matrix`."""
+    focus: np.ndarray = np.linalg.inv(_focus_to_whole(b)) @ np.vstack([whole, [0, 0, 1]]) @ _focus_to_whole(a)
+    return focus[:2]
 
 
 def _focus_to_whole(seen: Sketch) -> Float64[np.ndarray, "3 3"]:

@@ -30,7 +30,7 @@ def overlay(
     tried = [
         flat,
         found[0] if found else None,
-        refine(first, second, best_tilt(first, second, way, flat, likeness)),
+        refine(first, second, [best_tilt(first, second, way, flat, likeness)]),
     ]
     ways = [each for each in tried if each is not None]
     looks = [compare(first.small, second.small, each) for each in ways]

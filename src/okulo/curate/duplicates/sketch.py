@@ -7,6 +7,7 @@ import cv2
 import numpy as np
 from jaxtyping import Float32, UInt8
 
+from okulo.curate.duplicates.edges import edge_map
 from okulo.curate.duplicates.trim import content_box
 
 FEATURE_PX = 192
@@ -41,6 +42,8 @@ class Sketch:
     """Where the local features are (x, y), in pixels of the focused copy."""
     features: Float32[np.ndarray, "f 128"]
     """RootSIFT of each (length 1), so that a product is a similarity."""
+    edges: Float32[np.ndarray, "m m"]
+    """Map of the edges of all of it."""
     size: tuple[float, float]
     """Width and height of the picture, pixels."""
     box: tuple[float, float, float, float]
@@ -74,11 +77,13 @@ def sketch(image: UInt8[np.ndarray, "h w 3"]) -> Sketch:
     small = _scaled(focus, FOCUS_PX)
     at, features = _local_features(focused)
     ratio = np.array([small.shape[1] / focus.shape[1], small.shape[0] / focus.shape[0]], np.float32)
+    seen = _scaled(whole, SMALL_PX)
     return Sketch(
-        View(_scaled(whole, SMALL_PX), _thumbnail(grey)),
+        View(seen, _thumbnail(grey)),
         View(small, _thumbnail(focused)),
         (at + 0.5) * ratio - 0.5,
         features,
+        edge_map(seen),
         (float(width), float(height)),
         (float(left), float(top), float(right), float(bottom)),
         float(cv2.Laplacian(grey, cv2.CV_32F).var()),

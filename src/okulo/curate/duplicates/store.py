@@ -5,9 +5,10 @@ from pathlib import Path
 
 import numpy as np
 
+from okulo.curate.duplicates.edges import MAP_PX
 from okulo.curate.duplicates.sketch import FEATURES, FOCUS_PX, SMALL_PX, THUMB_PX, Sketch, View
 
-BYTES_EACH = 3 * (SMALL_PX**2 + FOCUS_PX**2) + 4 * THUMB_PX**2 + FEATURES * (128 + 8)
+BYTES_EACH = 3 * (SMALL_PX**2 + FOCUS_PX**2) + 4 * THUMB_PX**2 + FEATURES * (128 + 8) + 2 * MAP_PX**2
 STEPS = 255.0
 """A RootSIFT value, 0 to 1, is kept in this many steps."""
 
@@ -31,6 +32,7 @@ class SketchStore:
         self._thumb = rows("thumb", np.float16, 2, THUMB_PX * THUMB_PX)
         self._at = rows("at", np.float32, FEATURES, 2)
         self._features = rows("features", np.uint8, FEATURES, 128)
+        self._edges = rows("edges", np.float16, MAP_PX, MAP_PX)
         self._shape = np.zeros((count, 5), np.int32)
         self._frame = np.zeros((count, 6), np.float64)
         self.sharpness = np.zeros(count, np.float32)
@@ -43,6 +45,7 @@ class SketchStore:
             kept[number, : view.small.shape[0], : view.small.shape[1]] = view.small
         self._thumb[number] = seen.whole.thumb, seen.focus.thumb
         self._frame[number] = *seen.size, *seen.box
+        self._edges[number] = seen.edges
         self._at[number, :found] = seen.at
         self._features[number, :found] = np.round(seen.features * STEPS)
         self._shape[number] = *seen.whole.small.shape[:2], *seen.focus.small.shape[:2], found
@@ -59,6 +62,7 @@ class SketchStore:
             View(np.ascontiguousarray(self._focus[number, :height, :width]), thumbs[1]),
             np.array(self._at[number, :found]),
             np.asarray(self._features[number, :found], np.float32) / np.float32(STEPS),
+            np.asarray(self._edges[number], np.float32),
             (across, down),
             (left, top, right, bottom),
             float(self.sharpness[number]),

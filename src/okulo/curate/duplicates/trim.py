@@ -14,8 +14,8 @@ SHARE = 0.985
 """... in this share of its pixels."""
 LEAST_PX = 8
 """Less than this is not worth looking at alone."""
-LAYERS = 3
-"""A frame, the page in it, and what a shift brought in."""
+LAYERS = 8
+"""A frame, the page in it, what a shift brought in, and the blurred line between any two of them."""
 
 
 def content_box(image: UInt8[np.ndarray, "h w 3"]) -> tuple[int, int, int, int]:
