@@ -1,6 +1,7 @@
 """Features: by hand, against numpy, and unmoved by a shift."""
 
 from pathlib import Path
+from types import SimpleNamespace
 
 import numba
 import numpy as np
@@ -12,7 +13,8 @@ from tests.outside import missing
 
 from okulo.apps.series import feature_kernels as kernels
 from okulo.apps.series.feature_list import FEATURES, NAMES, SHAPE
-from okulo.apps.series.features import FeaturesParams, compute, run
+from okulo.apps.series.features import FeaturesParams, compute, local, run
+from okulo.apps.series.on_ray import on_ray
 from okulo.apps.series.simulate import FAULTS, simulate
 from okulo.apps.series.store import Store, pieces
 from okulo.core.errors import BadInput
@@ -160,6 +162,46 @@ def test_a_folder_without_recordings_is_refused(tmp_path: Path) -> None:
     with pytest.raises(BadInput, match="cannot be read as a part of a store"):
         run(FeaturesParams(store=tmp_path))
     assert not (tmp_path / "features.parquet").exists()
+
+
+class FakeRay:
+    """Ray in this process: it works a task off when it is given, and notes how it was started."""
+
+    def __init__(self) -> None:
+        self.said: list[object] = []
+
+    def is_initialized(self) -> bool:
+        return False
+
+    def init(self, address: str, **options: object) -> None:
+        self.said.append((address, "include_dashboard" in options))
+
+    def remote(self, **options: object) -> object:
+        return lambda work: SimpleNamespace(remote=work)
+
+    def get(self, answer: object) -> object:
+        return answer
+
+    def shutdown(self) -> None:
+        self.said.append("shut down")
+
+
+@pytest.mark.parametrize(
+    ("given", "started"), [("", ("local", True)), ("ray://there:1", ("ray://there:1", False))]
+)
+def test_ray_is_the_one_that_is_named_or_one_of_its_own(
+    done: Path, monkeypatch: pytest.MonkeyPatch, given: str, started: tuple[str, bool]
+) -> None:
+    """A cluster that died leaves a note on the machine; Ray would wait for it."""
+    ray = FakeRay()
+    monkeypatch.setattr("okulo.apps.series.on_ray.need", lambda *names, **options: ray)
+    monkeypatch.delenv("RAY_ADDRESS", raising=False)
+    if given:
+        monkeypatch.setenv("RAY_ADDRESS", given)
+    store = Store(done)
+    found = np.concatenate([features for _, features in on_ray(store, 2)])
+    np.testing.assert_array_equal(found, np.concatenate([features for _, features in local(store)]))
+    assert ray.said == [started, "shut down"]
 
 
 @pytest.mark.slow

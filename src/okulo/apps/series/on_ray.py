@@ -1,6 +1,7 @@
 """The feature pass on Ray: parts on any number of machines that see the same folder."""
 
 import logging
+import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -26,7 +27,10 @@ def on_ray(store: Store, workers: int) -> Iterator[tuple[np.ndarray, np.ndarray]
     ray: Any = need("ray", extra="ray", verb="okulo series features --engine ray")
     started = not ray.is_initialized()
     if started:
-        ray.init(logging_level=logging.ERROR, log_to_driver=False, include_dashboard=False)
+        # Without an address Ray would wait for whatever cluster ran on this machine last, alive or dead.
+        address = os.environ.get("RAY_ADDRESS", "local")
+        own = {"include_dashboard": False} if address == "local" else {}
+        ray.init(address, logging_level=logging.ERROR, log_to_driver=False, **own)
     try:
         task = ray.remote(num_cpus=1)(_work)
         root = str(store.root.resolve())
