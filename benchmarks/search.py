@@ -192,10 +192,14 @@ def cost(
     return {"build_s": wall, "build_cpu_s": cpu, **asked(folder, kind, queries, truth)}
 
 
-def asked(folder: Path, kind: str, queries: np.ndarray, truth: np.ndarray) -> dict[str, object]:
+def asked(
+    folder: Path, kind: str, queries: np.ndarray, truth: np.ndarray, effort: int = 0
+) -> dict[str, object]:
     start = time.perf_counter()
     index = indexes.open_index(folder / f"{kind}.index")
     opened = time.perf_counter() - start
+    if effort:
+        index.engine.settings = replace(index.engine.settings, effort=effort)  # type: ignore[misc]
     few = queries[: 20 if kind == "flat" else 100]
     index.nearest(few, 40)  # what lies on disk comes into memory
     single = [timed(lambda: index.nearest(q[None], 40), 1)[0] for q in few]  # noqa: B023
@@ -227,9 +231,12 @@ def hnsw_build() -> dict[str, object]:
 def hnsw_ask() -> dict[str, object]:
     queries = made(100, seed=1)
     truth = nearest(queries, made_once(1_000_000), 10).row
-    row = asked(GRAPH, "hnsw", queries, truth)
+    rows = []
+    for effort in (64, 256, 1024):
+        rows.append({"effort": effort, **asked(GRAPH, "hnsw", queries, truth, effort)})
+        print(rows[-1], flush=True)
     photo = _photo(indexes.open_index(GRAPH / "hnsw.index"))
-    return {"curve": [row], "photo_in_answer_out_ms": photo, "gb_peak": memory_gb()}
+    return {"curve": rows, "photo_in_answer_out_ms": photo, "gb_peak": memory_gb()}
 
 
 def _photo(index: indexes.Index) -> dict[str, float]:
