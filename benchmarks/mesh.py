@@ -1,80 +1,77 @@
 """Mesh denoising: errors against a known truth, beside Open3D, PyMeshLab and trimesh; speed and memory.
 
-    python benchmarks/mesh.py --peers /tmp/peers_mesh/bin/python      errors (all meshes, three noise levels)
-    python benchmarks/mesh.py --part speed                            time and memory up to 2 million faces
+    python benchmarks/mesh.py --peers /tmp/peers_mesh/bin/python      classic methods and peers
+    python benchmarks/mesh.py --part learned                          `learned` and `auto` on the same rows
+    python benchmarks/mesh.py --part learned --models graph.onnx …    other networks on the same rows
+    python benchmarks/mesh.py --part speed --peers …                  time and memory up to 2 million faces
 
-Every method runs over a small grid of settings and shows its best one, ours and theirs alike; `auto` and
-`learned` get no grid.
+Every classic method runs over a small grid of settings and shows its best one, ours and theirs alike; `auto`
+and `learned` get no grid. Rows are added to the results as they are done, and those there are kept.
 """
 
 import argparse
 import json
-import os
 import subprocess
-import sys
 import tempfile
 import time
 from pathlib import Path
 
 import numpy as np
 
-from machine import write_results
+from machine import RESULTS, write_results
 from mesh_data import MADE, REAL, load
-from okulo.algo.mesh.measure import measure
-from okulo.algo.mesh.methods import Recipe, apply
-from okulo.algo.mesh.noise import add_noise
+from mesh_speed import speed
+from okulo.algo.mesh.measure import measure, normal_errors_deg
+from okulo.algo.mesh.methods import METHODS, Recipe, apply
+from okulo.algo.mesh.noise import NOISE, add_noise
 from okulo.algo.mesh.topology import face_shapes, topology
 from okulo.apps.mesh.auto import choose
 from okulo.apps.mesh.learned import denoise_learned, open_model
 from okulo.core.nouns import Mesh
 
 LEVELS = (0.1, 0.2, 0.3)
+Row = dict[str, dict[str, object]]
+"""Method → measures of what it made of one mesh."""
 
 
 def grid() -> list[Recipe]:
     made = [Recipe(method=m, iterations=n) for m in ("laplacian", "cotangent") for n in (1, 2, 3, 5, 8)]
-    made += [Recipe(method="taubin", iterations=n) for n in (3, 10, 30)]
+    made += [
+        Recipe(method="laplacian", iterations=n, restore=k) for n, k in ((3, 4), (5, 4), (7, 4), (10, 7))
+    ]
+    made += [Recipe(method="taubin", iterations=n) for n in (3, 10, 30, 80)]
     made += [Recipe(method="bilateral-vertex", sigma=0.6, iterations=n) for n in (2, 5, 10)]
     for sigma in (0.25, 0.35, 0.45, 0.6):
         made += [Recipe(method="bilateral", sigma=sigma, iterations=n) for n in (5, 10, 20, 40)]
-    for sigma in (0.25, 0.35, 0.6):
-        made += [Recipe(method="guided", sigma=sigma, iterations=n) for n in (5, 20, 50)]
+    for sigma, turns in ((0.25, 20), (0.25, 50), (0.35, 20), (0.6, 5), (0.6, 20)):
+        made += [Recipe(method="guided", sigma=sigma, iterations=turns)]
+    for passes, turns, back in ((2, 3, 0), (2, 5, 0), (3, 5, 0), (6, 5, 0), (2, 2, 5), (2, 3, 5), (2, 5, 5)):
+        numbers = {"sigma": 0.6, "iterations": turns, "follow": 15, "passes": passes, "restore": back}
+        made += [Recipe(method="bilateral", **numbers)]
     made += [Recipe(method="bilateral-global", sigma=0.45, strength=s) for s in (3.0, 20.0)]
     return made + [Recipe(method=m, strength=s) for m in ("l0", "l0-cotangent") for s in (0.1, 0.2)]
 
 
-def row(clean: Mesh, noisy: Mesh, recipes: list[Recipe], model: Path | None) -> dict[str, dict[str, object]]:
-    """Best of each method's grid, then auto and learned, with every measure."""
+def classic(clean: Mesh, noisy: Mesh, recipes: list[Recipe]) -> Row:
+    """Best of each method's grid, with every measure; seconds are processor time."""
     near = topology(noisy)
-    truth = face_shapes(clean.vertices, clean.faces).normals
-    found: dict[str, dict[str, object]] = {"noisy": vars(measure(noisy, clean, near))}
+    found: Row = {"noisy": vars(measure(noisy, clean, near))}
     best: dict[str, tuple[float, Recipe, Mesh, float]] = {}
     for recipe in recipes:
-        start = time.perf_counter()
+        start = time.process_time()
         done = apply(noisy, near, recipe)
-        seconds = time.perf_counter() - start
-        normals = face_shapes(done.vertices, done.faces).normals
-        apart = np.linalg.norm(normals - truth, axis=1), np.linalg.norm(normals + truth, axis=1)
-        error = float(np.degrees(2 * np.arctan2(*apart)).mean())
+        seconds = time.process_time() - start
+        error = float(normal_errors_deg(done, clean).mean())
         if recipe.method not in best or error < best[recipe.method][0]:
             best[recipe.method] = (error, recipe, done, seconds)
     for name, (_, recipe, done, seconds) in best.items():
-        found[name] = {**vars(measure(done, clean, near)), "setting": str(recipe), "seconds": seconds}
-    start = time.perf_counter()
-    chosen = choose(noisy, near, np.random.default_rng(0), open_model(model))
-    done = chosen.apply(noisy, near)
-    seconds = time.perf_counter() - start
-    found["auto"] = {**vars(measure(done, clean, near)), "setting": chosen.name, "seconds": seconds}
-    start = time.perf_counter()
-    done = denoise_learned(noisy, near, open_model(model))
-    seconds = time.perf_counter() - start
-    found["learned"] = {**vars(measure(done, clean, near)), "seconds": seconds}
+        found[name] = {**vars(measure(done, clean, near)), "setting": str(recipe), "cpu_s": seconds}
     return found
 
 
-def errors(options: argparse.Namespace) -> dict[str, object]:
-    """Errors of every method and peer on every mesh."""
-    rows: dict[str, dict[str, dict[str, object]]] = {}
+def errors(options: argparse.Namespace) -> None:
+    """Errors of every classic method and peer on every mesh; rows that are there already are kept."""
+    rows = known_rows(f"mesh-errors{options.name}")
     peers = None
     if options.peers:
         script = str(Path(__file__).with_name("mesh_peer.py"))
@@ -83,140 +80,114 @@ def errors(options: argparse.Namespace) -> dict[str, object]:
             stderr=subprocess.DEVNULL,
         )  # fmt: skip
     for name in options.meshes or (*MADE, *REAL):
-        clean = load(name, options.folder)
-        for level in options.levels:
-            noisy = add_noise(clean, options.noise, level, np.random.default_rng(3))
-            found = row(clean, noisy, grid(), options.model)
+        clean = load(name, options.folder, options.whole)
+        for kind, level in ((k, v) for k in options.noise for v in options.levels):
+            key = f"{name} {kind} {level}"
+            if key in rows:
+                continue
+            noisy = add_noise(clean, kind, level, np.random.default_rng(options.seed))
+            found = classic(clean, noisy, grid())
             if peers:
                 found |= ask_peers(peers, clean, noisy)
-            rows[f"{name} {level}"] = found
-            show(f"{name} {level} ({len(clean):,} faces)", found)
-            write_results(f"mesh-errors{options.name}", {"noise": options.noise, "rows": rows})
+            show(f"{key} ({len(clean):,} faces)", found)
+            keep(options, key, found)
     if peers:
         peers.stdin.close()
         peers.wait()
-    return rows
 
 
-def ask_peers(peers: subprocess.Popen[str], clean: Mesh, noisy: Mesh) -> dict[str, dict[str, object]]:
-    with tempfile.NamedTemporaryFile(suffix=".npz") as held:
+def ask_peers(peers: subprocess.Popen[str], clean: Mesh, noisy: Mesh) -> Row:
+    near = topology(noisy)
+    with tempfile.TemporaryDirectory() as folder:
+        pair = Path(folder) / "pair.npz"
         truth = face_shapes(clean.vertices, clean.faces).normals
-        np.savez(held, vertices=noisy.vertices, faces=noisy.faces, truth=truth)
-        held.flush()
-        peers.stdin.write(held.name + "\n")
+        np.savez(pair, vertices=noisy.vertices, faces=noisy.faces, truth=truth)
+        peers.stdin.write(f"{pair}\n")
         peers.stdin.flush()
         said = json.loads(peers.stdout.readline())
-    return {name: {"normals_deg": each.pop("error"), **each} for name, each in said.items()}
+        return {
+            name: {**vars(measure(Mesh(np.load(f"{pair}.{name}.npy"), noisy.faces), clean, near)), **each}
+            for name, each in said.items()
+        }
 
 
-CLASSIC = (
-    "laplacian",
-    "cotangent",
-    "taubin",
-    "bilateral-vertex",
-    "bilateral",
-    "bilateral-global",
-    "guided",
-    "l0",
-    "l0-cotangent",
-)
+def learned(options: argparse.Namespace) -> None:
+    """Errors of `learned` and `auto` (or of other model files) on the rows of results that are there."""
+    rows = known_rows(f"mesh-errors{options.name}")
+    models = {f"learned {path.name.partition('.')[0]}": path for path in options.models} or {"learned": None}
+    for key, found in rows.items():
+        name, kind, level = key.split()
+        if (options.meshes and name not in options.meshes) or models.keys() <= found.keys():
+            continue
+        clean = load(name, options.folder, options.whole)
+        noisy = add_noise(clean, kind, float(level), np.random.default_rng(options.seed))
+        near = topology(noisy)
+        for label, path in models.items():
+            model = open_model(path)
+            start = time.process_time()
+            done = denoise_learned(noisy, near, model)
+            seconds = time.process_time() - start
+            found[label] = {**vars(measure(done, clean, near)), "cpu_s": seconds}
+        if not options.models:
+            start = time.process_time()
+            chosen = choose(noisy, near, np.random.default_rng(0), model)
+            done = done if chosen.name == "learned" else chosen.apply(noisy, near)
+            seconds = time.process_time() - start
+            found["auto"] = {**vars(measure(done, clean, near)), "setting": chosen.name, "cpu_s": seconds}
+        show(f"{key} ({len(clean):,} faces)", found)
+        keep(options, key, found)
 
 
-def show(title: str, found: dict[str, dict[str, object]]) -> None:
-    best = min(float(found[m]["normals_deg"]) for m in CLASSIC)
-    print(
-        f"\n{title}: best classic {best:.2f}°, auto {float(found['auto']['normals_deg']) / best:.2f} ×",
-        flush=True,
-    )
+def keep(options: argparse.Namespace, key: str, found: Row) -> None:
+    """Add what was found of one row to the results; others may have added theirs since."""
+    rows = known_rows(f"mesh-errors{options.name}")
+    rows[key] = rows.get(key, {}) | found
+    write_results(f"mesh-errors{options.name}", {"seed": options.seed, "rows": rows})
+
+
+def known_rows(name: str) -> dict[str, Row]:
+    path = RESULTS / f"{name}.json"
+    return json.loads(path.read_text())["rows"] if path.is_file() else {}
+
+
+def show(title: str, found: Row) -> None:
+    best = min(float(found[m]["normals_deg"]) for m in METHODS)
+    print(f"\n{title}: best classic {best:.2f}°", flush=True)
     for name, each in found.items():
         sharp = each.get("sharp_edges_deg")
         print(
-            f"  {name:17} {each['normals_deg']:6.2f}°"
-            + (
-                f"  distance {each['distance']:.3f}  volume {each['volume_change']:+.2%}"
-                if "distance" in each
-                else ""
-            )
+            f"  {name:17} {each['normals_deg']:6.2f}°  {each['normals_deg'] / best:5.2f} ×"
+            f"  distance {each['distance']:.3f}  volume {each['volume_change']:+.2%}"
             + (f"  sharp {sharp:5.2f}°" if sharp is not None else "")
-            + (f"  {each['seconds']:6.2f} s" if "seconds" in each else "")
+            + (f"  {each['cpu_s']:6.2f} s" if "cpu_s" in each else "")
             + f"  {each.get('setting', '')}",
             flush=True,
         )
-
-
-SPEED = """
-import json, resource, sys, time
-import numpy as np
-from okulo.algo.mesh.methods import Recipe, apply
-from okulo.algo.mesh.noise import add_noise
-from okulo.algo.mesh.shapes import sphere
-from okulo.algo.mesh.topology import topology
-from okulo.apps.mesh.learned import denoise_learned, open_model
-from okulo.core.nouns import Mesh
-count, method = int(sys.argv[1]), sys.argv[2]
-ball = sphere(3)
-warm = add_noise(sphere(6), "along-normal", 0.2, np.random.default_rng(0))
-copies = max(1, count // 81920)
-base = sphere(6 if count >= 81920 else 5)
-vertices = np.concatenate([base.vertices + [3 * k, 0, 0] for k in range(copies)])
-faces = np.concatenate([base.faces + k * len(base.vertices) for k in range(copies)]).astype(np.int32)
-mesh = add_noise(Mesh(vertices, faces), "along-normal", 0.2, np.random.default_rng(0))
-def run(m, near):
-    if method == "learned":
-        return denoise_learned(m, near, open_model(None))
-    return apply(m, near, Recipe(method=method))
-
-for small in (ball, warm):
-    run(small, topology(small))  # compiled, both forms
-before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-times = []
-for _ in range(3 if count < 500_000 else 1):
-    start = time.perf_counter(); near = topology(mesh); middle = time.perf_counter(); run(mesh, near)
-    times.append((time.perf_counter() - start, middle - start))
-total, neighbours = sorted(times)[len(times) // 2]
-after = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-each = (after - before) * 1024 / len(faces)
-print(json.dumps({"faces": len(faces), "seconds": total, "neighbours": neighbours, "bytes_a_face": each}))
-"""
-
-
-def speed(options: argparse.Namespace) -> dict[str, object]:
-    """Time and memory of one method a child process; topology included."""
-    rows: dict[str, object] = {}
-    for method in options.methods:
-        for count in options.counts:
-            done = subprocess.run(
-                [sys.executable, "-c", SPEED, str(count), method], capture_output=True, text=True, check=True
-            )
-            said = json.loads(done.stdout)
-            rows[f"{method} {said['faces']}"] = said
-            print(
-                f"{method:17} {said['faces']:>9,} faces  {said['seconds']:7.2f} s "
-                f"(neighbours {said['neighbours']:.2f})  {said['bytes_a_face']:6.0f} bytes a face",
-                flush=True,
-            )
-    return rows
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--part", choices=("errors", "speed"), default="errors")
+    parser.add_argument("--part", choices=("errors", "speed", "learned"), default="errors")
     parser.add_argument("--peers", help="a Python that has open3d, pymeshlab and trimesh")
     parser.add_argument("--folder", type=Path, default=Path(tempfile.gettempdir()) / "cgal")
     parser.add_argument("--meshes", nargs="*", choices=(*MADE, *REAL))
     parser.add_argument("--levels", nargs="*", type=float, default=LEVELS)
-    parser.add_argument("--noise", default="along-normal")
-    parser.add_argument("--model", type=Path, help="mesh model; default: okulo's own")
-    parser.add_argument("--methods", nargs="*", default=("bilateral", "guided", "taubin", "l0", "learned"))
-    parser.add_argument("--counts", nargs="*", type=int, default=(20_480, 81_920, 491_520, 2_048_000))
+    parser.add_argument("--noise", nargs="*", default=("along-normal",), choices=tuple(NOISE))
+    parser.add_argument("--seed", type=int, default=3, help="of the noise")
+    parser.add_argument("--whole", action="store_true", help="do not cut meshes above 40,000 faces to 30,000")
+    parser.add_argument("--models", nargs="*", type=Path, default=(), help="of --part learned")
+    parser.add_argument("--methods", nargs="*", help="of --part speed: default all")
+    parser.add_argument("--counts", nargs="*", type=int, default=(20_000, 100_000, 500_000, 2_000_000))
+    parser.add_argument("--shuffled", action="store_true", help="of --part speed: faces in any order")
     parser.add_argument("--name", default="", help="added to the name of the results' file")
     options = parser.parse_args()
-    rows = errors(options) if options.part == "errors" else speed(options)
-    write_results(
-        f"mesh-{options.part}{options.name}", {"noise": options.noise, "cores": os.cpu_count(), "rows": rows}
-    )
+    if options.part == "speed":
+        name = f"mesh-speed{options.name}"
+        write_results(name, {"rows": known_rows(name) | speed(options)})
+    else:
+        {"errors": errors, "learned": learned}[options.part](options)
 
 
 if __name__ == "__main__":

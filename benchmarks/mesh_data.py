@@ -8,6 +8,7 @@ import numpy as np
 from okulo.algo.mesh.shapes import blob, circle, outline, part, prism
 from okulo.core.nouns import Mesh
 from okulo.io.meshes import join_same_points, read_mesh
+from okulo.train.mesh.pairs import piece
 
 ARCHIVE = Path("/usr/share/doc/libcgal-dev/data.tar.gz")
 REAL = {
@@ -53,8 +54,15 @@ def made(name: str) -> Mesh:
 MADE = ("cad", "ring", "blob", "rough")
 
 
-def load(name: str, folder: Path) -> Mesh:
-    """Read or make a mesh by name."""
+LARGE = 40_000
+PIECE = 30_000
+
+
+def load(name: str, folder: Path, whole: bool = True) -> Mesh:
+    """Read or make a mesh by name; unless `whole`, of one above 40,000 faces a piece of 30,000."""
     if name in MADE:
         return made(name)
-    return join_same_points(read_mesh(unpack(folder) / REAL[name]))[0]
+    mesh = join_same_points(read_mesh(unpack(folder) / REAL[name]))[0]
+    if whole or len(mesh) <= LARGE:
+        return mesh
+    return piece(mesh, PIECE, np.random.default_rng(2))

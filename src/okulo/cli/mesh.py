@@ -19,6 +19,9 @@ def show_denoise(report: DenoiseReport, console: Console) -> None:
         console.print("hardly any noise: the mesh is left as it is")
     else:
         console.print(f"[bold]{escape(report.method)}[/bold] {escape(numbers)}")
+    if report.tried:
+        said = "; ".join(f"{name} {error:.2f}°" for name, error in report.tried[:3])
+        console.print(f"likely error of slopes: {escape(said)}", style="dim", soft_wrap=True)
     table = Table(box=None, pad_edge=False, header_style="dim")
     for head in ("", "before", "after"):
         table.add_column(head, justify="right" if head else "left")

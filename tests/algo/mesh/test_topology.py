@@ -4,7 +4,6 @@ import trimesh
 
 from okulo.algo.mesh import (
     l0_kernels,
-    measure_kernels,
     normal_kernels,
     smooth_kernels,
     topology_kernels,
@@ -73,7 +72,7 @@ def test_measures_of_a_box() -> None:
 
 def kernel_calls() -> list[tuple[Either, tuple]]:
     """Every kernel that has two forms, with arguments of a real mesh."""
-    mesh = add_noise(part(np.random.default_rng(3), 0.06), "gaussian", 0.3, np.random.default_rng(0))
+    mesh = add_noise(part(np.random.default_rng(3), 0.2), "gaussian", 0.3, np.random.default_rng(0))
     near = topology(mesh)
     shapes = face_shapes(mesh.vertices, mesh.faces)
     v, f, start, incident = mesh.vertices, mesh.faces, near.start, near.incident
@@ -105,19 +104,18 @@ def kernel_calls() -> list[tuple[Either, tuple]]:
         (l0_kernels.bend, (v, quads, weights, 0.1, 0.5)),
         (l0_kernels.unbend, (v, sharp, even, weights, *places)),
         (l0_kernels.diagonal, (weights, *places, 0.1, 0.5)),
-        (measure_kernels.to_nearest, (v, v, f, np.zeros((len(v), 3), np.int64))),
     ]
 
 
-def test_every_parallel_kernel_gives_what_the_serial_one_gives() -> None:
+def test_every_parallel_kernel_gives_what_plain_python_gives() -> None:
     calls = kernel_calls()
     for kernel, arguments in calls:
-        one, many = kernel.serial(*arguments), kernel.parallel(*arguments)
+        one, many = kernel.plain(*arguments), kernel.parallel(*arguments)
         for a, b in zip(
             one if isinstance(one, tuple) else (one,), many if isinstance(many, tuple) else (many,)
         ):
-            np.testing.assert_allclose(a, b, rtol=1e-12, atol=1e-12, err_msg=kernel.__name__)
-    modules = (topology_kernels, normal_kernels, smooth_kernels, l0_kernels, measure_kernels)
+            np.testing.assert_allclose(a, b, rtol=1e-5, atol=1e-6, err_msg=kernel.__name__)
+    modules = (topology_kernels, normal_kernels, smooth_kernels, l0_kernels)
     kernels = {each for module in modules for each in vars(module).values() if isinstance(each, Either)}
     assert kernels - {kernel for kernel, _ in calls} == {topology_kernels.fill_rings}
 

@@ -12,6 +12,12 @@ ENOUGH = 30_000
 and several threads may then run kernels at once."""
 
 
+PRANGE = dict.fromkeys(
+    ("comprehension", "reduction", "inplace_binop", "setitem", "numpy", "stencil", "fusion"), False
+) | {"prange": True}
+"""Only loops that say `prange` run in parallel; nothing else is searched for, which also compiles faster."""
+
+
 def compiled(function: Callable[..., Any]) -> Callable[..., Any]:
     """Compile for one core; remembered on disk, or only in memory where no folder can be written."""
     return _compile(function, parallel=False)
@@ -25,6 +31,7 @@ def either(function: Callable[..., Any]) -> "Either":
 class Either:
     """A kernel in two forms, `serial` and `parallel`; called, it takes the one that suits its first argument.
 
+    `plain` is the Python it was made of, to test both by.
     Off the main thread it is the serial one: not every threading layer of numba may be entered twice at once,
     and who starts threads has shared the cores out already.
     """
@@ -33,6 +40,7 @@ class Either:
         self.__doc__ = function.__doc__
         self.__name__ = function.__name__
         self.__module__ = function.__module__
+        self.plain = function
         self.serial = _compile(function, parallel=False)
         self.parallel = _compile(_renamed(function), parallel=True)
 
@@ -43,10 +51,11 @@ class Either:
 
 
 def _compile(function: Callable[..., Any], parallel: bool) -> Callable[..., Any]:
+    options: dict[str, Any] = {"nogil": True, "parallel": PRANGE if parallel else False}
     try:
-        return numba.njit(nogil=True, cache=True, parallel=parallel)(function)
+        return numba.njit(cache=True, **options)(function)
     except RuntimeError:  # numba found no place for its cache
-        return numba.njit(nogil=True, parallel=parallel)(function)
+        return numba.njit(**options)(function)
 
 
 def _renamed(function: Callable[..., Any]) -> Callable[..., Any]:

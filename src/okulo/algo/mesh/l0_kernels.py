@@ -26,7 +26,7 @@ def edges_of_vertices(quads, count):  # type: ignore[no-untyped-def]  # compiled
     return start, places
 
 
-@numba.njit(inline="always")
+@numba.njit
 def _dot(vertices, at, a, b):  # type: ignore[no-untyped-def]
     total = 0.0
     for d in range(3):
@@ -34,7 +34,7 @@ def _dot(vertices, at, a, b):  # type: ignore[no-untyped-def]
     return total
 
 
-@numba.njit(inline="always")
+@numba.njit
 def _area(vertices, at, a, b):  # type: ignore[no-untyped-def]
     """Twice the area of a triangle, never 0."""
     dot = _dot(vertices, at, a, b)

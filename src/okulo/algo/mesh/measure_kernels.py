@@ -2,12 +2,11 @@
 
 import numba
 import numpy as np
-from numba import prange
 
-from okulo.algo.mesh.compiled import compiled, either
+from okulo.algo.mesh.compiled import compiled
 
 
-@numba.njit(inline="always")
+@numba.njit
 def _clamp(value):  # type: ignore[no-untyped-def]  # compiled by numba for its types
     return min(max(value, 0.0), 1.0)
 
@@ -42,11 +41,11 @@ def to_triangle(p, a, b, c):  # type: ignore[no-untyped-def]
     return min(_to_segment(p, a, b), _to_segment(p, b, c), _to_segment(p, c, a))
 
 
-@either
+@compiled
 def to_nearest(points, vertices, faces, candidates):  # type: ignore[no-untyped-def]
     """Distance of each point to the nearest of its candidate faces."""
     out = np.empty(len(points))
-    for i in prange(len(points)):
+    for i in range(len(points)):
         best = np.inf
         for k in range(candidates.shape[1]):
             f = candidates[i, k]

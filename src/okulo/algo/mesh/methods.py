@@ -11,12 +11,16 @@ from okulo.algo.mesh.global_normals import bilateral_normals_global
 from okulo.algo.mesh.l0 import l0
 from okulo.algo.mesh.normals import bilateral_normals, follow_normals, guided_normals
 from okulo.algo.mesh.smooth import bilateral_vertices, laplacian, taubin
+from okulo.algo.mesh.smooth import restore as give_back
 from okulo.algo.mesh.topology import FaceShapes, Topology, face_shapes
 from okulo.core.errors import BadInput
 from okulo.core.nouns import Mesh
 
 FOLLOW = 30
 """Iterations of the vertices that follow filtered normals, unless told otherwise."""
+
+NUMBERS = ("sigma", "iterations", "strength", "reach", "follow", "passes", "restore")
+"""The numbers a recipe may name."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,12 +34,16 @@ class Recipe:
     reach: float | None = None
     follow: int | None = None
     """Iterations of the vertices that follow the filtered normals."""
+    passes: int | None = None
+    """How often normals are filtered and followed; the next pass filters the normals of what was made."""
+    restore: int | None = None
+    """Turns of averaging after which what was taken away is given back; 0: nothing is."""
 
     def __post_init__(self) -> None:
         if self.method not in METHODS:
             raise BadInput("method", wanted=f"one of {', '.join(METHODS)}", got=repr(self.method))
         known = METHODS[self.method].defaults
-        for name in ("sigma", "iterations", "strength", "reach", "follow"):
+        for name in NUMBERS:
             if getattr(self, name) is not None and name not in known:
                 raise BadInput(name, f"{self.method} has no such number", hint=f"it has {', '.join(known)}")
 
@@ -53,7 +61,8 @@ class Recipe:
         return replace(self, **self.numbers())
 
     def __str__(self) -> str:
-        return " ".join([self.method, *(f"{name} {value:g}" for name, value in self.numbers().items())])
+        said = {k: v for k, v in self.numbers().items() if k not in UNSAID or v != UNSAID[k]}
+        return " ".join([self.method, *(f"{name} {value:g}" for name, value in said.items())])
 
 
 @dataclass(frozen=True)
@@ -65,8 +74,12 @@ class Method:
     run: Callable[..., Mesh]
 
 
-def _laplacian(mesh: Mesh, near: Topology, *, iterations: int, strength: float) -> Mesh:
-    return laplacian(mesh, near, iterations, strength)
+UNSAID = {"passes": 1, "restore": 0}
+"""Numbers that go unsaid where they change nothing."""
+
+
+def _laplacian(mesh: Mesh, near: Topology, *, iterations: int, strength: float, restore: int) -> Mesh:
+    return give_back(mesh, laplacian(mesh, near, iterations, strength), near, restore)
 
 
 def _cotangent(mesh: Mesh, near: Topology, *, iterations: int, strength: float) -> Mesh:
@@ -86,9 +99,14 @@ def _by_normals(
 ) -> Callable[..., Mesh]:
     """Make a method of a filter of normals: filter, then let the vertices follow."""
 
-    def run(mesh: Mesh, near: Topology, *, follow: int, **numbers: float) -> Mesh:
-        shapes: FaceShapes = face_shapes(mesh.vertices, mesh.faces)
-        return follow_normals(mesh, near, normals_of(shapes, near, **numbers), follow)
+    def run(
+        mesh: Mesh, near: Topology, *, follow: int, passes: int = 1, restore: int = 0, **numbers: float
+    ) -> Mesh:
+        done = mesh
+        for _ in range(passes):
+            shapes: FaceShapes = face_shapes(done.vertices, done.faces)
+            done = follow_normals(done, near, normals_of(shapes, near, **numbers), follow)
+        return give_back(mesh, done, near, restore)
 
     return run
 
@@ -106,7 +124,7 @@ def _l0_cotangent(mesh: Mesh, near: Topology, *, strength: float) -> Mesh:
 
 
 METHODS = {
-    "laplacian": Method("Laplacian smoothing", {"iterations": 3, "strength": 0.5}, _laplacian),
+    "laplacian": Method("Laplacian smoothing", {"iterations": 3, "strength": 0.5, "restore": 0}, _laplacian),
     "cotangent": Method(
         "Laplacian smoothing, cotangent weights", {"iterations": 3, "strength": 0.5}, _cotangent
     ),
@@ -118,7 +136,7 @@ METHODS = {
     ),
     "bilateral": Method(
         "bilateral normal filtering, local (Zheng 2011)",
-        {"sigma": 0.45, "iterations": 20, "reach": 1.0, "follow": FOLLOW},
+        {"sigma": 0.45, "iterations": 20, "reach": 1.0, "follow": FOLLOW, **UNSAID},
         _by_normals(bilateral_normals),
     ),
     "bilateral-global": Method(
@@ -128,7 +146,7 @@ METHODS = {
     ),
     "guided": Method(
         "guided normal filtering (Zhang 2015)",
-        {"sigma": 0.35, "iterations": 20, "reach": 1.0, "follow": FOLLOW},
+        {"sigma": 0.35, "iterations": 20, "reach": 1.0, "follow": FOLLOW, **UNSAID},
         _by_normals(guided_normals),
     ),
     "l0": Method("L0 minimisation, area-based (He & Schaefer 2013)", {"strength": 0.2}, _l0_area),

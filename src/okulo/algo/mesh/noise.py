@@ -5,7 +5,7 @@ from collections.abc import Callable
 import numpy as np
 from jaxtyping import Float64
 
-from okulo.algo.mesh.topology import face_shapes, mean_edge_length, topology
+from okulo.algo.mesh.topology import even_out, face_shapes, mean_edge_length, topology
 from okulo.core.errors import BadInput
 from okulo.core.nouns import Mesh
 
@@ -55,14 +55,7 @@ def scanner(mesh: Mesh, size: float, rng: np.random.Generator) -> Float64[np.nda
     facing = np.abs(vertex_normals(mesh) @ sight)
     spread = size / np.maximum(facing, 0.35) * 0.7
     white, stripes = rng.normal(size=(2, len(mesh.vertices)))
-    near = topology(mesh)
-    edges = near.edges()[:, :2]
-    for _ in range(2):
-        total, count = stripes.copy(), np.ones(len(stripes))
-        for a, b in ((0, 1), (1, 0)):
-            total += np.bincount(edges[:, a], stripes[edges[:, b]], len(stripes))
-            count += np.bincount(edges[:, a], minlength=len(stripes))
-        stripes = total / count
+    stripes = even_out(stripes, topology(mesh).edges(), 2)
     stripes /= max(float(stripes.std()), 1e-12)
     return np.outer(spread * (white + stripes) * np.sqrt(0.5), sight)
 

@@ -138,7 +138,7 @@ def follow(vertices, faces, normals, start, incident):  # type: ignore[no-untype
     return out
 
 
-@numba.njit(inline="always")
+@numba.njit
 def _is_folded(vertices, faces, normals, f):  # type: ignore[no-untyped-def]
     """Whether face f looks away from the normal it should have."""
     a, b, c = faces[f, 0], faces[f, 1], faces[f, 2]
@@ -188,7 +188,22 @@ def unfold(vertices, faces, normals, border, start, incident):  # type: ignore[n
             for k in range(3):
                 matrix[d, k] /= count
             matrix[d, d] += 0.02
-        moved = np.linalg.solve(matrix, step)
+        _solve_three(matrix, step)
         for d in range(3):
-            out[v, d] = vertices[v, d] + moved[d]
+            out[v, d] = vertices[v, d] + step[d]
     return out
+
+
+@numba.njit
+def _solve_three(matrix, step):  # type: ignore[no-untyped-def]
+    """Solve matrix · x = step of a positive definite 3 × 3 matrix in place; compiles faster than LAPACK."""
+    for k in range(3):
+        for d in range(k + 1, 3):
+            share = matrix[d, k] / matrix[k, k]
+            for e in range(k, 3):
+                matrix[d, e] -= share * matrix[k, e]
+            step[d] -= share * step[k]
+    for k in range(2, -1, -1):
+        for e in range(k + 1, 3):
+            step[k] -= matrix[k, e] * step[e]
+        step[k] /= matrix[k, k]

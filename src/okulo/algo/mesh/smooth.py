@@ -5,7 +5,7 @@ from jaxtyping import Bool
 
 from okulo.algo.mesh.noise import vertex_normals
 from okulo.algo.mesh.smooth_kernels import bilateral_vertex_step, laplacian_step, on_border
-from okulo.algo.mesh.topology import Topology, mean_edge_length
+from okulo.algo.mesh.topology import Topology, even_out, mean_edge_length
 from okulo.core.nouns import Mesh
 
 
@@ -39,6 +39,21 @@ def _alternate(mesh: Mesh, near: Topology, amounts: list[float], cotangent: bool
             vertices, mesh.faces, near.across, near.start, near.incident, border, float(amount), cotangent
         )
     return Mesh(vertices, mesh.faces)
+
+
+def restore(noisy: Mesh, clean: Mesh, near: Topology, turns: int) -> Mesh:
+    """Give back what was taken away along the normals and is alike over a neighbourhood: form, not noise.
+
+    Tukey's twicing: what a filter took is averaged itself, `turns` times, and added. Detail comes back, and
+    of the noise what an average over so many turns leaves.
+    """
+    if not turns:
+        return clean
+    outwards = vertex_normals(clean)
+    taken = np.einsum("ij,ij->i", noisy.vertices - clean.vertices, outwards)
+    back = even_out(taken, near.edges(), turns)
+    back[border_vertices(clean, near)] = 0.0
+    return Mesh(clean.vertices + back[:, None] * outwards, clean.faces)
 
 
 def bilateral_vertices(

@@ -19,7 +19,7 @@ def on_border(faces, across, count):  # type: ignore[no-untyped-def]  # compiled
     return border
 
 
-@numba.njit(inline="always")
+@numba.njit
 def _cotangent(vertices, at, a, b):  # type: ignore[no-untyped-def]
     """Cotangent of the angle at `at`, kept between 0.01 and 10: a flat triangle must not take over."""
     dot = 0.0

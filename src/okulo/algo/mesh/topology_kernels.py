@@ -35,7 +35,7 @@ def faces_of_vertices(faces, count):  # type: ignore[no-untyped-def]  # compiled
     return start, incident
 
 
-@numba.njit(inline="always")
+@numba.njit
 def _has(faces, j, v):  # type: ignore[no-untyped-def]
     return faces[j, 0] == v or faces[j, 1] == v or faces[j, 2] == v
 
@@ -68,7 +68,7 @@ def faces_across_edges(faces, start, incident):  # type: ignore[no-untyped-def]
     return across
 
 
-@numba.njit(inline="always")
+@numba.njit
 def _is_new(faces, start, i, k, j, most):  # type: ignore[no-untyped-def]
     """Whether neighbour j, found at corner k of face i, was not already found at an earlier corner."""
     if j == i:

@@ -1,11 +1,11 @@
-"""Choose a method without the truth: by what it takes away, noise or detail."""
+"""Choose a method without the truth: by the error that is to be expected of each."""
 
 from dataclasses import dataclass, replace
 
 import numpy as np
 from jaxtyping import Bool, Int64
 
-from okulo.algo.mesh.estimate import noise_level, removed_likeness
+from okulo.algo.mesh.estimate import noise_level, probe
 from okulo.algo.mesh.measure import SHARP_DEG, edge_angles_deg
 from okulo.algo.mesh.methods import Recipe, apply
 from okulo.algo.mesh.topology import Topology, topology
@@ -14,7 +14,7 @@ from okulo.core.nouns import Mesh
 from okulo.core.protocols import Progress, silent
 from okulo.runtime.arrays import ArrayFile
 
-LOOK_AT = 40_000
+LOOK_AT = 12_000
 """A larger mesh is judged by a part of about this many faces."""
 
 CLEAN = 0.012
@@ -22,14 +22,14 @@ CLEAN = 0.012
 
 LEARNED = "learned"
 
-ALIKE = 0.02
-"""If what was taken away is more alike than this between neighbours, detail went with the noise."""
-
-LADDER = (
-    Recipe(method="guided", sigma=0.6, iterations=5),
-    Recipe(method="taubin", iterations=10),
+OTHERS = (
+    Recipe(method="bilateral", sigma=0.6, iterations=5, follow=15, passes=6),
+    Recipe(method="bilateral", sigma=0.6, iterations=5, follow=15, passes=2),
+    Recipe(method="bilateral", sigma=0.6, iterations=2, follow=15, passes=2, restore=5),
+    Recipe(method="bilateral", sigma=0.6, iterations=5, follow=15, passes=2, restore=5),
+    *(Recipe(method="taubin", iterations=count) for count in (3, 10, 30, 80)),
 )
-"""Gentler and gentler: what is taken on surfaces that are rough themselves."""
+"""What is tried beside the model: heavy and gentle, for surfaces smooth and rough."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,7 +43,7 @@ class Choice:
     done: Mesh | None = None
     """What it makes of the whole mesh, where that was found on the way."""
     tried: tuple[tuple[str, float], ...] = ()
-    """What was tried, and how alike between neighbours what it took away was."""
+    """What was tried, best first, and the error of slopes to be expected of it, in degrees."""
 
     @property
     def name(self) -> str:
@@ -73,23 +73,25 @@ def sharpness(mesh: Mesh, near: Topology) -> float:
 
 
 def choose(mesh: Mesh, near: Topology, rng: np.random.Generator, model: ArrayFile) -> Choice:
-    """Choose for a noisy mesh: the model, or something gentler where the surface itself is rough.
+    """Choose for a noisy mesh: the model or one of `OTHERS`, whichever is likely to be nearest to the truth.
 
-    Noise of single vertices is not alike between neighbours, a surface's own detail is. If what a method
-    takes away is alike, it took detail too, and the next gentler recipe is tried.
+    Each is tried twice on a part of the mesh, as it is and a little disturbed (`algo.mesh.estimate.Probe`).
     """
     noise = noise_level(mesh, near)
     if noise <= CLEAN:
         return Choice(noise=noise)
     part = cut_part(mesh, near, LOOK_AT, rng)
     around = near if part is mesh else topology(part)
-    tried: list[tuple[str, float]] = []
-    for choice in (Choice(noise=noise, model=model), *(Choice(noise=noise, recipe=each) for each in LADDER)):
-        made = choice.apply(part, around)
-        tried.append((choice.name, removed_likeness(part, made, around)))
-        if tried[-1][1] <= ALIKE:
-            break
-    return replace(choice, tried=tuple(tried), done=made if part is mesh else None)
+    probed = probe(part, around, rng)
+    found: list[tuple[float, Choice]] = []
+    for choice in (Choice(noise=noise, model=model), *(Choice(noise=noise, recipe=each) for each in OTHERS)):
+        made, again = choice.apply(part, around), choice.apply(probed.pushed, around)
+        error = probed.expected_error(made, again, noise)
+        kept = replace(choice, done=made) if part is mesh else choice
+        found.append((error, kept))
+    found.sort(key=lambda each: each[0])
+    tried = tuple((choice.name, float(np.degrees(max(error, 0.0) ** 0.5))) for error, choice in found)
+    return replace(found[0][1], tried=tried)
 
 
 def cut_part(mesh: Mesh, near: Topology, most: int, rng: np.random.Generator) -> Mesh:

@@ -12,7 +12,7 @@ from jaxtyping import Float64
 from okulo.algo.graphs import connected_components
 from okulo.algo.mesh.estimate import noise_level
 from okulo.algo.mesh.measure import MeshErrors, measure, normal_errors_deg
-from okulo.algo.mesh.methods import Recipe
+from okulo.algo.mesh.methods import NUMBERS, Recipe
 from okulo.algo.mesh.noise import vertex_normals
 from okulo.algo.mesh.topology import (
     Topology,
@@ -111,8 +111,7 @@ def _truth(
 
 def decide(params: DenoiseParams, noisy: Mesh, near: Topology, model: ArrayFile | None) -> Choice:
     """Take the recipe that was asked for, or let `auto` choose one."""
-    names = ("sigma", "iterations", "strength", "reach", "follow")
-    given = {name: getattr(params, name) for name in names if getattr(params, name) is not None}
+    given = {name: getattr(params, name) for name in NUMBERS if getattr(params, name) is not None}
     if params.method in ("auto", LEARNED) and given:
         raise BadInput(
             next(iter(given)), f"{params.method} has no such number", hint="name a --method to set it"

@@ -19,7 +19,7 @@ class DenoiseParams(Params):
     output: Path = param(help="the clean mesh: .ply, .obj, .off, .stl or .glb", short="o")
     method: str = param(
         "auto",
-        help="how; auto takes the model, or something gentler where the surface itself is rough",
+        help="how; auto tries the model and some filters and takes what is likely nearest to the truth",
         choices=("auto", "learned", *METHODS),
     )
     model: Path | None = param(
@@ -33,6 +33,15 @@ class DenoiseParams(Params):
     reach: float | None = param(None, help="spatial sigma, in mean distances of neighbours", low=0.1, high=10)
     follow: int | None = param(
         None, help="steps of the vertices that follow filtered normals", low=0, high=10_000
+    )
+    passes: int | None = param(
+        None,
+        help="how often normals are filtered and followed, each time from what was made",
+        low=1,
+        high=100,
+    )
+    restore: int | None = param(
+        None, help="average what was taken away so often and give it back; 0: do not", low=0, high=10_000
     )
     keep_volume: bool = param(False, help="scale each closed component back to the volume it had")
     preview: Path | None = param(None, help="PNG: before, after, and a heat map of what changed")
@@ -55,7 +64,7 @@ class DenoiseReport:
     sharpness: float
     """Share of all bending (sum of the angles between neighbouring faces) that sharp edges hold."""
     tried: tuple[tuple[str, float], ...]
-    """What `auto` tried, the last one taken, and how alike between neighbours what each took away was."""
+    """What `auto` tried, best first, and the error of slopes it expects of each, in degrees."""
     edge_length: float
     """Mean length of the input's edges, in the file's unit: what noise and distances are fractions of."""
     noise_before: float
