@@ -184,7 +184,7 @@ def test_a_folder_a_preview_and_a_page(scene, tmp_path: Path) -> None:
 
 
 def test_polygons_that_cross_themselves_are_mended_and_said(tmp_path: Path) -> None:
-    bow = [[0, 0], [40, 30], [40, 0], [0, 40], [0, 0]]
+    bow = [[200, 0], [240, 30], [240, 0], [200, 40], [200, 0]]  # beyond 180: no degrees, so pixels
     feature = {"type": "Feature", "properties": {}, "geometry": {"type": "Polygon", "coordinates": [bow]}}
     (tmp_path / "raw.geojson").write_text(json.dumps({"type": "FeatureCollection", "features": [feature]}))
     report = run(FootprintParams(source=tmp_path / "raw.geojson", out=tmp_path / "o.geojson", resolution=1.0))
@@ -192,6 +192,15 @@ def test_polygons_that_cross_themselves_are_mended_and_said(tmp_path: Path) -> N
     (only,) = features(tmp_path / "o.geojson")
     assert shapely.from_geojson(json.dumps(only["geometry"])).is_valid
     assert only["geometry"]["type"] == "MultiPolygon"
+
+
+def test_outlines_the_size_of_continents_are_refused(tmp_path: Path) -> None:
+    ring = [[0, 0], [40, 0], [40, 30], [0, 30], [0, 0]]
+    feature = {"type": "Feature", "properties": {}, "geometry": {"type": "Polygon", "coordinates": [ring]}}
+    (tmp_path / "raw.geojson").write_text(json.dumps({"type": "FeatureCollection", "features": [feature]}))
+    with pytest.raises(BadInput, match=r"steps of their detail \(1\), got 15,584,7.*is the CRS right"):
+        run(FootprintParams(source=tmp_path / "raw.geojson", out=tmp_path / "o.geojson", resolution=1.0))
+    assert not (tmp_path / "o.geojson").exists()
 
 
 EMPTY = {"zeros": np.zeros((20, 30), np.uint8), "specks": np.eye(20, dtype=np.uint8) * 255}

@@ -17,6 +17,10 @@ from okulo.core.errors import BadInput, need
 VECTOR_SUFFIXES = (".geojson", ".json", ".gpkg", ".shp", ".fgb")
 
 
+MAX_STEPS = 500_000
+"""An outline of more pixels is a mistake in units: 500 km at a metre."""
+
+
 @dataclass(frozen=True)
 class Vectors:
     """Polygons in units of their own detail ("pixels") with y down, and how that lies in the world."""
@@ -62,10 +66,23 @@ def read_vectors(path: Path, resolution: float = 0.0) -> Vectors:
     if geographic:
         scale = np.array([METRES_PER_DEGREE * np.cos(np.radians(y)), METRES_PER_DEGREE])
     unit = resolution or guess_resolution(flat.points * scale, flat)
+    check_detail(path, shapely.length(np.array(parts, object)) * float(scale.max()), unit)
     pixel = unit / scale  # of the world's coordinates, along x and y
     place = Place((x, float(pixel[0]), 0.0, y, 0.0, float(-pixel[1])), crs, geographic, 0.0)
     points = (flat.points - [x, y]) / pixel * [1.0, -1.0]
     return Vectors(flat.with_points(points), feature, columns, place, unit, tuple(notes))
+
+
+def check_detail(path: Path, lengths: np.ndarray, unit: float) -> None:
+    """Raise BadInput if an outline is so long, for how fine its detail is, that this is no building's."""
+    longest = float(lengths.max(initial=0.0)) / unit
+    if longest > MAX_STEPS:
+        raise BadInput(
+            str(path),
+            wanted=f"outlines of at most {MAX_STEPS:,} steps of their detail ({unit:.3g})",
+            got=f"{longest:,.0f}",
+            hint="is the CRS right (small numbers without one are degrees)? or say a coarser --resolution",
+        )
 
 
 def guess_resolution(points: np.ndarray, flat: FlatPolygons) -> float:
