@@ -75,7 +75,8 @@ def useful() -> dict[str, object]:
     return said
 
 
-def switches(seeds: int, chosen: list[int], made: dict[str, object]) -> dict[str, object]:
+def switches(seeds: int, chosen: list[int]) -> None:
+    """Measure rows of the table, each written as soon as it is whole; rows of other calls stay."""
     with tempfile.TemporaryDirectory() as name:
         items = make_set(Path(name), SMALL["count"], SMALL["side"])
         for label, changed in [list(SWITCHES.items())[k] for k in chosen]:
@@ -83,12 +84,23 @@ def switches(seeds: int, chosen: list[int], made: dict[str, object]) -> dict[str
             for seed in range(seeds):
                 with tempfile.TemporaryDirectory() as inner:
                     rows.append(one(items, Path(inner), SMALL["epochs"], seed, **changed))
-            figures = {key: [row[key] for row in rows] for key in ("ap", "ap_50", "ap_75", "processor_s")}
-            made[label] = {**figures, "mean_ap": float(np.mean(figures["ap"])),
-                           "mean_ap_50": float(np.mean(figures["ap_50"]))}  # fmt: skip
-            print(f"{label:36} AP {np.round(figures['ap'], 3)} at .5 {np.round(figures['ap_50'], 3)} "
-                  f"{np.mean(figures['processor_s']):.0f} s", flush=True)  # fmt: skip
-    return {"setting": SMALL, "rows": made}
+            made = {key: [round(float(row[key]), 3) for row in rows] for key in ("ap", "ap_50")}  # type: ignore[arg-type]
+            spent = float(np.mean([row["processor_s"] for row in rows]))  # type: ignore[arg-type]
+            print(f"{label:36} AP {made['ap']} at .5 {made['ap_50']} {spent:.0f} s", flush=True)
+            table = written().get("switches", {}).get("rows", {})
+            row = {**made, "processor_s": round(spent)}
+            write("switches", {"setting": SMALL, "rows": {**table, label: row}})
+
+
+def written() -> dict[str, dict[str, dict[str, object]]]:
+    path = RESULTS / "detect_train.json"
+    return json.loads(path.read_text()) if path.is_file() else {}
+
+
+def write(part: str, said: dict[str, object]) -> None:
+    before = written()
+    before.pop("machine", None)
+    write_results("detect_train", {**before, part: said})
 
 
 def main() -> None:
@@ -99,13 +111,10 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--rows", type=int, nargs="*", default=list(range(len(SWITCHES))))
     given = parser.parse_args()
-    path = RESULTS / "detect_train.json"
-    said = useful() if given.part == "useful" else switches(given.seeds, given.rows, {})
-    before = json.loads(path.read_text()) if path.is_file() else {}
-    before.pop("machine", None)
-    if given.part == "switches":  # rows of other calls stay
-        said["rows"] = {**before.get("switches", {}).get("rows", {}), **said["rows"]}  # type: ignore[dict-item]
-    write_results("detect_train", {**before, given.part: said})
+    if given.part == "useful":
+        write("useful", useful())
+    else:
+        switches(given.seeds, given.rows)
 
 
 if __name__ == "__main__":

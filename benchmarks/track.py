@@ -15,7 +15,7 @@ import numpy as np
 from machine import write_results
 from okulo.algo.boxes import iou
 from okulo.algo.track import Following, Tracker, assign, track
-from okulo.algo.track_mend import mend
+from okulo.algo.track_mend import RECORDED, mend
 from okulo.algo.track_scenes import Scene, simulate
 from okulo.core.nouns import Detections, Tracks
 from okulo.metrics.tracking import tracking_scores
@@ -88,11 +88,12 @@ def scenes(objects: int, seeds: int, peers: str) -> dict[str, dict[str, float]]:
         speed = max(speed, live(frames, Following())[1])
         made = {"okulo, live": (as_tracks(frames, number), speed)}
         started = time.perf_counter()
-        whole = track(frames)
-        made["okulo, whole recording"] = (whole, len(frames) / (time.perf_counter() - started))
-        whole = mend(whole, np.array([time_s for time_s, _ in frames]))
-        made["okulo, mended"] = (whole, len(frames) / (time.perf_counter() - started))
-        made["who is who known"] = (oracle(truth, frames), np.nan)
+        whole = mend(track(frames, RECORDED), np.array([time_s for time_s, _ in frames]))
+        made["okulo, recording"] = (whole, len(frames) / (time.perf_counter() - started))
+        started = time.perf_counter()
+        whole = track(frames, RECORDED)
+        made["okulo, recording, not mended"] = (whole, len(frames) / (time.perf_counter() - started))
+        made["who is who known"] = (oracle(truth, frames), 0.0)
         if peers:
             tracks, said = ask_peers(peers, frames, 1)
             made |= {name: (as_tracks(frames, ids), said["speed"][name]) for name, ids in tracks.items()}  # type: ignore[index]
@@ -134,10 +135,9 @@ def tud(peers: str) -> dict[str, dict[str, dict[str, float]]]:
             frames.append((float(t), Detections(given.xyxy[here], given.score[here], given.label[here])))
         made = {
             "okulo, live": as_tracks(frames, live(frames, Following())[0]),
-            "okulo, whole recording": track(frames),
-            "okulo, mended": mend(track(frames), times),
-            "okulo, lost after 0.5 s": track(frames, Following(lost_s=0.5)),
-            "okulo, lost after 0.5 s, mended": mend(track(frames, Following(lost_s=0.5)), times),
+            "okulo, recording": mend(track(frames, RECORDED), times),
+            "okulo, recording, not mended": track(frames, RECORDED),
+            "okulo, recording, lost after 1 s": mend(track(frames), times),
         }
         if peers:
             made |= {peer: as_tracks(frames, ids) for peer, ids in ask_peers(peers, frames, 1)[0].items()}

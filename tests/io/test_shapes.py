@@ -60,3 +60,16 @@ def test_a_folder_without_photos_is_refused(tmp_path: Path) -> None:
     with pytest.raises(BadInput, match="expected photos"):
         read_photos(tmp_path)
     assert len(read_photos(None)) == 2
+
+
+def test_the_sample_is_drawn_whole_or_not_at_all(tmp_path: Path) -> None:
+    from okulo.io.samples import SampleParams, run
+
+    report = run(SampleParams(name="shapes", folder=tmp_path / "s", pictures=10, side=32))
+    assert (report.files, sorted(p.name for p in (tmp_path / "s").iterdir())) == (
+        13,
+        ["annotations", "test", "train", "val"],
+    )
+    with pytest.raises(BadInput, match="expected photos"):
+        run(SampleParams(name="shapes", folder=tmp_path / "t", photos=tmp_path / "nothing"))
+    assert not (tmp_path / "t").exists()

@@ -1,4 +1,4 @@
-"""The recipe "detect": boxes move with their pictures, a small detector learns and answers alike everywhere."""
+"""The recipe "detect": boxes move with their pictures, a detector learns, and answers alike everywhere."""
 
 import json
 from collections.abc import Callable

@@ -1,4 +1,4 @@
-"""A detector on the page: boxes lie where the model file says, for pictures and live, on server and browser."""
+"""A detector on the page: boxes lie where the model file says, for pictures and live, server and browser."""
 
 import re
 from collections.abc import Iterator

@@ -11,10 +11,12 @@ import numpy as np
 from jaxtyping import Float64, Int64
 from scipy.optimize import linear_sum_assignment
 
-from okulo.algo.track import centred
+from okulo.algo.track import Following, centred
 from okulo.core.errors import BadInput
 from okulo.core.nouns import Tracks
 
+RECORDED = Following(lost_s=0.5)
+"""How to follow what is mended afterwards: give up soon, since joining looks from both sides."""
 NOT_SEEN = 0.0
 """The score of a box that was filled in."""
 

@@ -5,7 +5,7 @@ import shlex
 from rich.console import Console
 
 from okulo.cli.command import command
-from okulo.io.samples import SampleParams, SampleReport, run
+from okulo.io.samples import DRAWN, SampleParams, SampleReport, run
 
 
 def show(report: SampleReport, console: Console) -> None:
@@ -18,6 +18,9 @@ def show(report: SampleReport, console: Console) -> None:
     )
     folder = shlex.quote(str(report.folder))
     console.print(f"next: okulo scan {folder} -o {report.name}.parquet", markup=False, soft_wrap=True)
+    if report.name in DRAWN:
+        train = f"okulo train {report.name}.parquet --recipe detect -o run"
+        console.print(f"then: {train}", markup=False, soft_wrap=True)
 
 
 sample = command(SampleParams, run, show)

@@ -12,11 +12,15 @@ from pathlib import Path, PurePosixPath, PureWindowsPath
 from okulo.core.errors import BadInput
 from okulo.core.params import Params, param
 from okulo.core.protocols import Progress, silent
+from okulo.io.shapes import read_photos, write_shapes
 
 SAMPLES = {
     "fashion": "Fashion-MNIST: 10,000 training and 2,000 test pictures, grey, 28 × 28, 10 classes (MIT)",
     "clipart": "Open Clip Art: 798 colour drawings of up to 96 × 96 in 8 classes (public domain)",
 }
+
+DRAWN = {"shapes": "shapes on photos with known boxes, in COCO's form, made on the spot: to train a detector"}
+"""Samples that are no archive."""
 
 MAX_FILES = 50_000
 MAX_BYTES = 200_000_000
@@ -27,8 +31,16 @@ MAX_BYTES = 200_000_000
 class SampleParams(Params):
     """Write a small real data set to try okulo with: a plain folder of PNG files."""
 
-    name: str = param(help="which one: fashion or clipart", choices=tuple(SAMPLES), positional=True)
+    name: str = param(
+        help="which one: fashion, clipart or shapes", choices=(*SAMPLES, *DRAWN), positional=True
+    )
     folder: Path = param(help="new or empty folder for the files", positional=True)
+    photos: Path | None = param(
+        None, help="shapes: folder of photos to draw on (default: two of scikit-learn)"
+    )
+    pictures: int = param(1000, help="shapes: how many", low=10, high=100_000)
+    side: int = param(160, help="shapes: height and width, pixels", low=32, high=2048)
+    seed: int = param(0, help="shapes: which ones", low=0)
 
 
 @dataclass(frozen=True)
@@ -43,7 +55,15 @@ class SampleReport:
 
 
 def run(params: SampleParams, progress: Progress = silent) -> SampleReport:
-    """Unpack one sample into a new or empty folder; all of it or nothing."""
+    """Unpack one sample, or draw it, into a new or empty folder; all of it or nothing."""
+    if params.name in DRAWN:
+        photos = read_photos(params.photos)
+        with _filled_aside(params.folder) as aside:
+            many, side = params.pictures, params.side
+            count, size = write_shapes(
+                aside, photos, count=many, side=side, seed=params.seed, progress=progress
+            )
+        return SampleReport(params.name, DRAWN[params.name], params.folder, count, size)
     count, size = unpack(find_sample(params.name), params.folder, progress)
     return SampleReport(params.name, SAMPLES[params.name], params.folder, count, size)
 

@@ -76,10 +76,11 @@ def average_precision(
 def best_threshold(
     truth: Sequence[Detections], guess: Sequence[Detections], *, classes: int
 ) -> tuple[float, float]:
-    """Find the score above which boxes have the best F1 at an overlap of .5; all classes together. And that F1.
+    """Find the score above which boxes have the best F1 at an overlap of .5, all classes together; and it.
 
     >>> there = Detections(np.float32([[0, 0, 10, 10]]), np.float32([1]), np.int32([0]))
-    >>> found = Detections(np.float32([[0, 0, 10, 9], [50, 50, 60, 60]]), np.float32([0.9, 0.5]), np.int32([0, 0]))
+    >>> boxes = np.float32([[0, 0, 10, 9], [50, 50, 60, 60]])
+    >>> found = Detections(boxes, np.float32([0.9, 0.5]), np.int32([0, 0]))
     >>> threshold, f1 = best_threshold([there], [found], classes=1)
     >>> round(threshold, 2), f1
     (0.7, 1.0)

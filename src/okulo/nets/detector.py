@@ -1,6 +1,6 @@
 """A small detector with anchors, as YOLO v3 (Redmon & Farhadi 2018, arXiv 1804.02767): trunk, neck and heads.
 
-Where it differs: maps are joined by addition, as in a feature pyramid (Lin et al. 2017, arXiv 1612.03144), and
+Where it differs: maps are joined by addition, as in a feature pyramid (Lin et al. 2017, 1612.03144), and
 a centre may lie up to half a cell outside its own: 2σ(t) − ½ ("grid sensitivity" of YOLO v4, 2004.10934).
 """
 

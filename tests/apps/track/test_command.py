@@ -34,7 +34,7 @@ def write(folder: Path, **scene: float) -> tuple[Path, Path]:
 
 def test_detections_get_their_tracks(tmp_path: Path) -> None:
     found, truth = write(tmp_path)
-    report = run(TrackParams(detections=found, output=tmp_path / "t.parquet", truth=truth))
+    report = run(TrackParams(detections=found, output=tmp_path / "t.parquet", truth=truth, fill_s=0))
     assert report.scores is not None and report.scores.idf1 > 0.95
     made = pl.read_parquet(tmp_path / "t.parquet")
     assert len(made) == len(pl.read_parquet(found)) and made["track"].null_count() > 0
@@ -45,7 +45,7 @@ def test_detections_get_their_tracks(tmp_path: Path) -> None:
 
 def test_gaps_are_filled_where_asked(tmp_path: Path) -> None:
     found, truth = write(tmp_path)
-    plain = run(TrackParams(detections=found, output=tmp_path / "t.parquet", truth=truth, join_s=0))
+    plain = run(TrackParams(detections=found, output=tmp_path / "t.parquet", truth=truth, join_s=0, fill_s=0))
     report = run(TrackParams(detections=found, output=tmp_path / "u.parquet", truth=truth, fill_s=1.0))
     made = pl.read_parquet(tmp_path / "u.parquet")
     added = made.filter(pl.col("score") == 0)

@@ -93,7 +93,7 @@ class Calibration:
 
     @cached_property
     def H(self) -> Float64[np.ndarray, "3 3"]:
-        """Pixels (of a lens that does not bend) to metres; errors are least in the picture, where marks are."""
+        """Pixels (of a lens that does not bend) to metres; errors are least in the picture, not on it."""
         made = np.linalg.inv(fit_homography(self.metres, self._straight(self.pixels)))
         return np.asarray(made / np.abs(made).max())
 

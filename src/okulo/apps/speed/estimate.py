@@ -23,6 +23,9 @@ GATE = 4.0
 """An observation further off than so many standard deviations is held to count no more."""
 FASTEST_MPS = 30.0
 """Standard deviation of the speed of a vehicle of which nothing is known."""
+FOOT = 5e-4
+"""Share of a speed that a flat box leaves open: the middle of its lower side is not quite one point of the
+vehicle. Chosen on simulated traffic (seeds 100 to 105) that no reported figure is of."""
 NINETY = 1.645
 """A 90 % interval reaches so many standard deviations to either side."""
 
@@ -107,7 +110,7 @@ def _length(
     """Length of the velocity and its standard deviation, the calibration's doubt in it."""
     speed = np.hypot(v[0], v[1])
     share = np.divide(v**2, speed**2, out=np.full_like(v, 0.5), where=speed > 1e-9)
-    sd = np.sqrt((share * var).sum(axis=0) + (speed * sway) ** 2)
+    sd = np.sqrt((share * var).sum(axis=0) + speed**2 * (sway**2 + FOOT**2))
     return np.where(none, np.nan, speed), np.where(none, np.nan, sd)
 
 

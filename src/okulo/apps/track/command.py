@@ -20,20 +20,20 @@ from okulo.metrics.tracking import TrackingScores, tracking_scores
 
 @dataclass(frozen=True, kw_only=True)
 class TrackParams(Params):
-    """Give every detection of a video the number of the object it shows."""
+    """Give every detection of a video the number of the object it shows, and fill in where it was hidden."""
 
     detections: Path = param(help="what `okulo detect` wrote of one video (Parquet)", positional=True)
-    output: Path = param(Path("tracks.parquet"), help="the same rows with the column `track`", short="o")
+    output: Path = param(Path("tracks.parquet"), help="the rows with the column `track`", short="o")
     truth: Path | None = param(None, help="true tracks, in the same columns, to measure MOTA and IDF1 by")
     high: float = param(0.5, help="scores from which a detection is strong: matched first", low=0, high=1)
     low: float = param(0.1, help="scores below which a detection is not looked at", low=0, high=1)
     begin: float = param(0.6, help="scores from which a new track begins", low=0, high=1)
-    lost_s: float = param(1.0, help="how long an object out of sight keeps its number, seconds", low=0)
+    lost_s: float = param(0.5, help="how long an object out of sight is waited for, seconds", low=0)
     join_s: float = param(
         2.0, help="afterwards, tracks of one object are joined over so many seconds; 0: as seen live", low=0
     )
     fill_s: float = param(
-        0.0, help="gaps of up to so many seconds get rows of their own, with score 0 (0: none do)", low=0
+        2.0, help="gaps of up to so many seconds get rows of their own, with score 0 (0: none do)", low=0
     )
     apart: bool = param(False, help="never let one object be of two classes")
 

@@ -4,8 +4,8 @@ Redmon & Farhadi 2018 (arXiv 1804.02767, sec. 2): a candidate is responsible for
 anchor; its place and size are learnt, that it is sure, and each class as a yes or no of its own. Candidates
 that nobody is responsible for learn that nothing is there, but for those that overlap with a truth.
 
-Where it differs: a truth has several responsible candidates (every anchor that is like it, and the two nearest
-cells beside its own), which learns much faster in short runs; as YOLO v4 and its successors do.
+Where it differs: a truth has several responsible candidates (every anchor that is like it, and the two
+nearest cells beside its own), which learns much faster in short runs; as YOLO v4 and its successors do.
 """
 
 from collections.abc import Callable, Mapping

@@ -42,7 +42,8 @@ async function open({ address, key, threads }, progress) {
   await session?.release()
   session = null
   try {
-    session = await ort.InferenceSession.create(bytes, { executionProviders: ['wasm'] })
+    // 3: errors only. That a detector's threshold is an input with a default is meant, not to be warned of.
+    session = await ort.InferenceSession.create(bytes, { executionProviders: ['wasm'], logSeverityLevel: 3 })
   } catch (error) {
     throw new Broken(`the model could not be made ready (${plain(error)})`)
   }
