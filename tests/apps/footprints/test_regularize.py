@@ -175,6 +175,12 @@ def test_pixels_that_are_not_square_give_right_angles_in_the_world() -> None:
     assert len(world) == 6
 
 
+def test_a_small_square_house_with_a_porch_is_no_circle() -> None:
+    ring = np.array([[0.0, 0], [12, 0], [12, 12], [7, 12], [7, 14], [4, 14], [4, 12], [0, 12]])
+    _, told = regularize(Polygons(((ring,),)))
+    assert "circle" not in told.names()
+
+
 def test_long_walls_keep_their_steps() -> None:
     """Beyond some 600 px not every beginning of a side is kept in mind."""
     ring = np.array([[0.0, 0], [2500, 0], [2500, 60], [2400, 60], [2400, 40], [900, 40], [900, 60], [0, 60]])

@@ -45,6 +45,8 @@ NOISE_HOLE = 30.0
 """A smaller hole that the new outline crosses is noise: it goes, instead of the outline, px²."""
 ROUND_SIDES = 3.0
 """A circle costs as much as so many sides: it has three numbers, a line nearly two."""
+ROUND_OVERLAP = 0.86
+"""Least IoU of a circle with the outline that becomes it: a square's best is 0.83."""
 SQUARE_SIDES = 4.5
 """The same where directions are given (a hole, a row of houses): round ones are rare there."""
 
@@ -191,6 +193,12 @@ def has_second(labels):  # type: ignore[no-untyped-def]
 
 
 @numba.njit(nogil=True, cache=True)
+def ring_overlap(a, b):  # type: ignore[no-untyped-def]
+    """IoU of the areas of two rings, one scan line a pixel."""
+    return overlap(a, np.array([0, len(a)]), b, np.array([0, len(b)]), 1.0)
+
+
+@numba.njit(nogil=True, cache=True)
 def fit_ring(points, edge, mains, thetas, fixed, options, axes, mild):  # type: ignore[no-untyped-def]
     """Make a ring of close points regular: corners, directions, status, variance, directions used.
 
@@ -211,7 +219,8 @@ def fit_ring(points, edge, mains, thetas, fixed, options, axes, mild):  # type: 
     sides = SQUARE_SIDES if fixed else ROUND_SIDES
     if mild == 1 and not edge.any() and off + sides * price < cost:
         ring = draw_circle(x, y, radius, 0.25)
-        return ring + np.array([cx, cy]), fitted, CIRCLE, spread, mains
+        if ring_overlap(points, ring) >= ROUND_OVERLAP:
+            return ring + np.array([cx, cy]), fitted, CIRCLE, spread, mains
     lines = side_lines(sums, starts, labels, unit_normals(mains, fitted, axes), trim)
     free, used = 0, 2 if has_second(labels) else 1
     for s in range(len(starts)):
@@ -241,12 +250,6 @@ def holds(ring, outer, holes, area):  # type: ignore[no-untyped-def]
             if inside_ring(hole[0, 0], hole[0, 1], ring):
                 return False
     return True
-
-
-@numba.njit(nogil=True, cache=True)
-def ring_overlap(a, b):  # type: ignore[no-untyped-def]
-    """IoU of the areas of two rings, one scan line a pixel."""
-    return overlap(a, np.array([0, len(a)]), b, np.array([0, len(b)]), 1.0)
 
 
 @numba.njit(nogil=True, cache=True)
