@@ -72,6 +72,7 @@ function start() {
     renderer.setPixelRatio(Math.min(devicePixelRatio, 2))
     renderer.setSize(canvas.parentElement.clientWidth, canvas.parentElement.clientHeight, false)
     camera.aspect = canvas.parentElement.clientWidth / canvas.parentElement.clientHeight
+    camera.zoom = Math.min(1, camera.aspect)  // 35 degrees across, too: a tall window shows all of it
     camera.updateProjectionMatrix()
     draw()
   }

@@ -52,10 +52,12 @@ class Either:
 
 def _compile(function: Callable[..., Any], parallel: bool) -> Callable[..., Any]:
     options: dict[str, Any] = {"nogil": True, "parallel": PRANGE if parallel else False}
+    made: Callable[..., Any]
     try:
-        return numba.njit(cache=True, **options)(function)
+        made = numba.njit(cache=True, **options)(function)
     except RuntimeError:  # numba found no place for its cache
-        return numba.njit(**options)(function)
+        made = numba.njit(**options)(function)
+    return made
 
 
 def _renamed(function: Callable[..., Any]) -> Callable[..., Any]:
