@@ -74,6 +74,14 @@ class FlatPolygons:
         """The same rings with other coordinates."""
         return FlatPolygons(np.ascontiguousarray(points, np.float64), self.rings, self.polygons)
 
+    def part(self, first: int, last: int) -> "FlatPolygons":
+        """The polygons `first` to `last` - 1, views where that is possible."""
+        low, high = self.polygons[first], self.polygons[last]
+        a, b = self.rings[low], self.rings[high]
+        return FlatPolygons(
+            self.points[a:b], self.rings[low : high + 1] - a, self.polygons[first : last + 1] - low
+        )
+
     def take(self, which: Int64[np.ndarray, " m"]) -> "FlatPolygons":
         """Some of them, in this order."""
         return join_polygons([self.polygon(int(index)) for index in which])

@@ -7,7 +7,7 @@ import pytest
 import shapely
 
 from okulo.apps.footprints.simulate import simulate
-from okulo.apps.footprints.stage import Footprints
+from okulo.apps.footprints.stage import Footprints, to_bytes
 from okulo.core.errors import BadInput
 
 pytest.importorskip("orjson")
@@ -17,14 +17,16 @@ from okulo.serve.named import find_postprocess
 from okulo.serve.wire import packed, unpack
 
 
-def test_a_probability_map_becomes_geojson_over_processes() -> None:
+def test_a_probability_map_becomes_geojson_over_processes(monkeypatch) -> None:
+    monkeypatch.setattr("okulo.apps.footprints.stage.GROUP", 4)
     scene = simulate(9, noise="light", rng=np.random.default_rng(1))
     answer = {"masks": scene.probability[None]}
     stage = find_postprocess("footprints")
     height, width = (2 * side for side in scene.probability.shape)
     pieces = stage.split(answer, height, width)
-    assert len(pieces) == 9
-    assert all(np.asarray(piece["patch"]).dtype == np.uint8 for piece in pieces)
+    assert [len(piece["confidence"]) for piece in pieces] == [4, 4, 1]
+    sent = sum(len(packed(piece)) for piece in pieces)
+    assert sent < scene.probability.size / 2, "less than the mask in bytes"
     worker = Isolated("footprints")
     try:
         results = [each for piece in pieces for each in worker.predict([piece])]
@@ -49,3 +51,8 @@ def test_an_empty_mask_gives_an_empty_collection() -> None:
     answer = {"masks": np.zeros((1, 8, 8), np.float32)}
     assert Footprints().split(answer, 8, 8) == []
     assert Footprints().join(answer, 8, 8, []) == {"type": "FeatureCollection", "features": []}
+
+
+def test_bytes_divide_where_probabilities_do_and_holes_are_outside() -> None:
+    mask = np.float32([[0.0, 0.4999, 0.5, 1.0, np.nan, -3.0, 7.0]])
+    assert to_bytes(mask).tolist() == [[0, 127, 128, 255, 0, 0, 255]]

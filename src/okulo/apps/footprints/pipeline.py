@@ -59,7 +59,7 @@ def footprints_of_mask(params: "FootprintParams", mask: Mask, regularity: Regula
         done = keep_topology(batch, done, regularity, frame, walls=mask.kind == "labels")
         before += len(batch.points)
         batches.append(done)
-        told.append(_confidence(mask, batch) if mask.kind == "probability" else [None] * len(batch))
+        told.append(confidences(mask, batch) if mask.kind == "probability" else [None] * len(batch))
     done = join_told(batches)
     confidence = [each for some in told for each in some]
     notes = [] if len(done) else ["nothing is above the level: an empty collection was written"]
@@ -127,7 +127,7 @@ def on_edge(points: Float64[np.ndarray, "n 2"], height: int, width: int) -> Bool
     return flags
 
 
-def _confidence(mask: Mask, batch: FlatPolygons) -> list[float | None]:
+def confidences(mask: Mask, batch: FlatPolygons) -> list[float | None]:
     """Mean probability of the pixels inside each outline."""
     said: list[float | None] = []
     for index in range(len(batch)):
