@@ -134,7 +134,9 @@ def measure(name: str, folder: Path, seconds: float, port: int) -> dict[str, Any
     for k, (label, options) in enumerate(
         {
             "okulo, 2 worker processes": ("--post-workers", "2"),
-            "okulo, 1 worker process": ("--post-workers", "1"),
+            "okulo, two networks, batches of 2": (
+                *("--post-workers", "2", "--workers", "2", "--threads", "1", "--batch-size", "2"),
+            ),
             "okulo, threads": ("--post-workers", "2", "--post-threads"),
         }.items()
     ):
