@@ -182,10 +182,11 @@ def write_shapes(
     rng = np.random.default_rng(seed)
     sources = share_out(photos, rng)
     files = size = 0
-    for split, share in PARTS.items():
+    ends = [0, *(round(end * count) for end in np.cumsum(list(PARTS.values())))]
+    for split, many in zip(PARTS, np.diff(ends).tolist()):
         said: dict[str, list[dict[str, Any]]] = {"images": [], "annotations": []}
         (folder / split).mkdir(parents=True, exist_ok=True)
-        for number in progress(range(round(count * share)), label=split):
+        for number in progress(range(many), label=split):
             scene = draw_shapes(sources[split][int(rng.integers(len(sources[split])))], side, rng)
             data = encode_jpeg(scene.image)
             name = f"{split}/{number:05d}.jpg"
