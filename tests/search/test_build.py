@@ -239,7 +239,9 @@ def test_a_crop_that_is_none_is_refused(tmp_path: Path) -> None:
     said = IndexParams(
         items=make_table(tmp_path), model="descriptor", output=tmp_path / "a.index", crop="objct"
     )
-    with pytest.raises(BadInput, match="crop: expected one of none, object, attention, or a detector's model file"):
+    with pytest.raises(
+        BadInput, match="crop: expected one of none, object, attention, or a detector's model file"
+    ):
         run(said, see_here)
 
 
