@@ -199,7 +199,7 @@ def test_ray_is_the_one_that_is_named_or_one_of_its_own(
     if given:
         monkeypatch.setenv("RAY_ADDRESS", given)
     store = Store(done)
-    found = np.concatenate([features for _, features in on_ray(store, 2)])
+    found = np.concatenate([features for _, features in on_ray(store, compute, 2)])
     np.testing.assert_array_equal(found, np.concatenate([features for _, features in local(store)]))
     assert ray.said == [started, "shut down"]
 

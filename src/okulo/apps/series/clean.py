@@ -2,7 +2,6 @@
 
 import re
 import time
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -191,14 +190,3 @@ def run(params: CleanParams, progress: Progress = silent) -> CleanReport:
 
 def _sorted(counts: dict[str, int]) -> dict[str, int]:
     return dict(sorted(counts.items(), key=lambda pair: -pair[1]))
-
-
-PAIRS: Sequence[tuple[str, str]] = (
-    ("work", "peak_height"),
-    ("highest", "lowest"),
-    ("energy", "roughness"),
-    ("plateau_level", "plateau_noise"),
-    ("length", "missing"),
-    ("peak_position", "peak_width"),
-)
-"""What is drawn against what."""

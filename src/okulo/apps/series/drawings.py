@@ -6,7 +6,7 @@ import numpy as np
 from markupsafe import Markup, escape
 
 from okulo.apps.series.quality import Look
-from okulo.apps.series.report import Band, Curve
+from okulo.apps.series.told import Band, Curve
 
 WIDTH, HEIGHT = 560, 250
 LEFT, RIGHT, TOP, BOTTOM = 40, 10, 10, 34

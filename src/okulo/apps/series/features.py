@@ -79,7 +79,7 @@ def engine_of(params: FeaturesParams) -> Callable[[Store], Iterator[Piece]]:
         return local
     from okulo.apps.series.on_ray import on_ray
 
-    return lambda store: on_ray(store, params.workers)
+    return lambda store: on_ray(store, compute, params.workers)
 
 
 def to_frame(pieces: Sequence[Piece]) -> pl.DataFrame:

@@ -2,7 +2,7 @@
 
 import logging
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -10,17 +10,13 @@ import numpy as np
 
 from okulo.apps.series.store import Store
 from okulo.core.errors import need
+from okulo.core.nouns import Series
+
+Compute = Callable[[Series], np.ndarray]
 
 
-def _work(root: str, part: str) -> tuple[np.ndarray, np.ndarray]:
-    from okulo.apps.series.features import compute
-
-    series = Store(Path(root)).read_part(Path(part))
-    return series.id, compute(series)
-
-
-def on_ray(store: Store, workers: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    """Work the parts off on Ray: the cluster of RAY_ADDRESS, or one on this machine that ends with the run.
+def on_ray(store: Store, compute: Compute, workers: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """Compute each part on Ray: the cluster of RAY_ADDRESS, or one on this machine that ends with the run.
 
     Answers come in the parts' order; at most `workers` parts are on their way.
     """
@@ -32,7 +28,12 @@ def on_ray(store: Store, workers: int) -> Iterator[tuple[np.ndarray, np.ndarray]
         own = {"include_dashboard": False} if address == "local" else {}
         ray.init(address, logging_level=logging.ERROR, log_to_driver=False, **own)
     try:
-        task = ray.remote(num_cpus=1)(_work)
+
+        def work(root: str, part: str) -> tuple[np.ndarray, np.ndarray]:
+            series = Store(Path(root)).read_part(Path(part))
+            return series.id, compute(series)
+
+        task = ray.remote(num_cpus=1)(work)
         root = str(store.root.resolve())
         waiting: list[Any] = []
         for part in store.parts():

@@ -9,7 +9,7 @@ import jinja2
 
 from okulo.apps.series.drawings import group_chart, look_chart, member_chart
 from okulo.apps.series.quality import Look, Try
-from okulo.apps.series.report import Shown, Told
+from okulo.apps.series.told import Shown, Told
 from okulo.evaluate.words import count, num, pct
 
 

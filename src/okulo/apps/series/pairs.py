@@ -6,10 +6,18 @@ import numpy as np
 import polars as pl
 from jaxtyping import Int16
 
-from okulo.apps.series.clean import PAIRS
 from okulo.io.files import write_aside
 
 SHOWN = 2500
+PAIRS = (
+    ("work", "peak_height"),
+    ("highest", "lowest"),
+    ("energy", "roughness"),
+    ("plateau_level", "plateau_noise"),
+    ("length", "missing"),
+    ("peak_position", "peak_width"),
+)
+"""What is drawn against what."""
 
 
 def plot_pairs(path: Path, frame: pl.DataFrame, place: Int16[np.ndarray, " n"]) -> None:

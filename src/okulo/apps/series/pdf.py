@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from okulo.apps.series.drawings import limits
-from okulo.apps.series.report import Band, Curve, Shown, Told
+from okulo.apps.series.told import Band, Curve, Shown, Told
 from okulo.evaluate.words import count, pct
 from okulo.io.files import write_aside
 

@@ -9,10 +9,12 @@ from typing import Any
 
 import numpy as np
 import polars as pl
-from jaxtyping import Float32, Float64, Int64
+from jaxtyping import Int64
 
 from okulo.apps.series.cluster import NORMAL
+from okulo.apps.series.page import page
 from okulo.apps.series.store import Store, same_rows
+from okulo.apps.series.told import Band, Curve, Shown, Told
 from okulo.core.errors import BadInput
 from okulo.core.params import Params, param
 from okulo.core.protocols import Progress, silent
@@ -50,57 +52,6 @@ class ReportReport:
     seconds: float
 
 
-@dataclass(frozen=True)
-class Curve:
-    """One recording, and where its work starts (in samples; 0 where it does not work)."""
-
-    id: int
-    values: Float32[np.ndarray, " t"]
-    start: float
-    kind: str
-
-    @property
-    def time(self) -> Float64[np.ndarray, " t"]:
-        """Samples from the start of work."""
-        return np.arange(len(self.values)) - self.start
-
-
-@dataclass(frozen=True)
-class Band:
-    """The middle 90 % of normal recordings, and their median, at every sample from the start of work."""
-
-    time: Float64[np.ndarray, " t"]
-    low: Float64[np.ndarray, " t"]
-    middle: Float64[np.ndarray, " t"]
-    high: Float64[np.ndarray, " t"]
-
-
-@dataclass(frozen=True)
-class Shown:
-    """A group with the curves that show it."""
-
-    group: dict[str, Any]
-    words: str
-    """What sets it apart, in the two features that say most."""
-    name: str
-    typical: tuple[Curve, ...]
-    extreme: tuple[Curve, ...]
-    members: tuple[Curve, ...]
-
-
-@dataclass(frozen=True)
-class Told:
-    """All a page says."""
-
-    title: str
-    report: dict[str, Any]
-    imported: dict[str, Any]
-    reasons: dict[str, int]
-    band: Band
-    groups: tuple[Shown, ...]
-    omitted: int
-
-
 def run(params: ReportParams, progress: Progress = silent) -> ReportReport:
     """Gather and draw."""
     started = time.perf_counter()
@@ -111,8 +62,6 @@ def run(params: ReportParams, progress: Progress = silent) -> ReportReport:
     next(steps, None)
     told = gather(store, params)
     next(steps, None)
-    from okulo.apps.series.page import page
-
     write_text(params.out, page(told))
     next(steps, None)
     if params.pdf:
