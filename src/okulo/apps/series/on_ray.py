@@ -15,6 +15,11 @@ from okulo.core.nouns import Series
 Compute = Callable[[Series], np.ndarray]
 
 
+def _work(compute: Compute, root: str, part: str) -> tuple[np.ndarray, np.ndarray]:
+    series = Store(Path(root)).read_part(Path(part))
+    return series.id, compute(series)
+
+
 def on_ray(store: Store, compute: Compute, workers: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:
     """Compute each part on Ray: the cluster of RAY_ADDRESS, or one on this machine that ends with the run.
 
@@ -28,16 +33,11 @@ def on_ray(store: Store, compute: Compute, workers: int) -> Iterator[tuple[np.nd
         own = {"include_dashboard": False} if address == "local" else {}
         ray.init(address, logging_level=logging.ERROR, log_to_driver=False, **own)
     try:
-
-        def work(root: str, part: str) -> tuple[np.ndarray, np.ndarray]:
-            series = Store(Path(root)).read_part(Path(part))
-            return series.id, compute(series)
-
-        task = ray.remote(num_cpus=1)(work)
+        task = ray.remote(num_cpus=1)(_work)
         root = str(store.root.resolve())
         waiting: list[Any] = []
         for part in store.parts():
-            waiting.append(task.remote(root, str(part.resolve())))
+            waiting.append(task.remote(compute, root, str(part.resolve())))
             if len(waiting) >= workers:
                 yield ray.get(waiting.pop(0))
         for each in waiting:
