@@ -13,6 +13,7 @@ import json
 import subprocess
 import tempfile
 import time
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
@@ -227,7 +228,7 @@ def main() -> None:
             keep({f"seed {seed}": {"pictures": distinct, "files": len(truth.names), method: found}})
 
 
-def keep(new: dict[str, dict[str, object]]) -> None:
+def keep(new: Mapping[str, Mapping[str, object]]) -> None:
     """Put these figures among those that are kept, as they are by now: another run may have added some."""
     path = RESULTS / "curate-dedup.json"
     results = json.loads(path.read_text()) if path.exists() else {}

@@ -1,7 +1,8 @@
-"""`okulo audit` and `okulo embed` on large tables: seconds, CPU, peak memory of the process.
+"""`okulo audit`, `embed` and `dedup` on large tables: seconds, CPU, peak memory of the process.
 
 python benchmarks/curate_scale.py --items 100000             (audit: vectors of 256 numbers, 10 classes)
 python benchmarks/curate_scale.py --embed 500 2000 --model descriptor         (is embed flat in memory?)
+python benchmarks/curate_scale.py --dedup 500 1500                                         (and dedup?)
 
 Each command runs in a process of its own, as a user calls it. Writes `benchmarks/results/curate-scale.json`.
 """
@@ -83,6 +84,9 @@ def main() -> None:
     )
     parser.add_argument("--items", type=int, default=0, help="rows to audit")
     parser.add_argument("--embed", type=int, nargs="*", default=[], help="rows to embed, one run each")
+    parser.add_argument(
+        "--dedup", type=int, nargs="*", default=[], help="rows to search for copies, one run each"
+    )
     parser.add_argument("--model", default="descriptor")
     chosen = parser.parse_args()
     kept = RESULTS / "curate-scale.json"
@@ -96,6 +100,9 @@ def main() -> None:
             table = pictures(Path(folder), count)
             said = measured("embed", str(table), "--model", chosen.model, "--quiet")
             results[f"embed {Path(chosen.model).name} {count}"] = said
+        for count in chosen.dedup:
+            table = pictures(Path(folder), count)
+            results[f"dedup {count}"] = measured("dedup", str(table), "--quiet")
     for name, said in results.items():
         print(f"{name:40}", {key: round(value, 1) for key, value in said.items()})
     write_results("curate-scale", results)

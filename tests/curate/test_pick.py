@@ -224,6 +224,23 @@ def test_rows_without_a_vector_are_passed_over(tmp_path: Path) -> None:
     assert report.blind == 2 and report.chosen == 338
 
 
+def test_one_class_only_says_nothing_of_doubt_and_no_vector_nothing_at_all(tmp_path: Path) -> None:
+    path = table(tmp_path)
+    change(path, label=pl.when(pl.col("label").is_not_null()).then(pl.lit("one")))
+    for method in ("margin", "error-rate"):
+        with pytest.raises(BadInput, match="uncertainty: expected probabilities, or labels of two classes"):
+            picked(path, method=method)
+    _, report = picked(path, number=5)
+    assert report.asked.startswith("nobody yet")
+    (tmp_path / "pick.parquet").unlink()
+    change(path, embedding=pl.lit([float("nan")] * 64, pl.Array(pl.Float32, 64)))
+    before = path.read_bytes()
+    with pytest.raises(BadInput, match="embedding: expected finite vectors, got none"):
+        picked(path)
+    assert path.read_bytes() == before
+    assert [each.name for each in tmp_path.iterdir()] == ["items.parquet"]
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [

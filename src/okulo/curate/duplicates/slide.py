@@ -18,7 +18,7 @@ TRIED = (*((tilt, 1.0) for tilt in TILTS_DEG), *((0.0, zoom) for zoom in ZOOMS))
 def ways_laid(edges: Float32[np.ndarray, "m m"], mirrored: bool) -> Complex64[np.ndarray, "k m f"]:
     """Turn, zoom and flip a map in all ways that are tried; their Fourier transforms."""
     tried = np.stack([cv2.warpAffine(edges, matrix, (MAP_PX, MAP_PX)) for matrix in _tried()])
-    tried /= np.maximum(1e-6, np.linalg.norm(tried, axis=(1, 2), keepdims=True))
+    tried = tried / np.maximum(1e-6, np.linalg.norm(tried, axis=(1, 2), keepdims=True))
     both = (tried, tried[:, :, ::-1]) if mirrored else (tried,)
     every = np.concatenate([np.rot90(each, turn, axes=(1, 2)) for each in both for turn in range(4)])
     return np.asarray(scipy.fft.rfft2(every), np.complex64)
