@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from okulo.algo.rings import FlatPolygons, contours, join_polygons
 from okulo.apps.footprints.regularize import STATUS, Frame, Regularity, regularize, regularize_flat
+from okulo.apps.footprints.segment_kernels import running_sums, scatter
 from okulo.apps.footprints.simulate import KINDS, NOISES, RECTILINEAR, disturb, draw, make_building, simulate
 from okulo.core.errors import BadInput
 from okulo.core.nouns import Polygons
@@ -191,25 +192,13 @@ def test_long_walls_keep_their_steps() -> None:
     assert iou([ring + 8], told.outlines.polygon(0)) > 0.99
 
 
-def test_steps_are_not_taken_for_diagonals() -> None:
-    """Points of a step of 7 px lie as near a diagonal as noise does; its directions do not."""
-    ring = np.array([[0.0, 0], [40, 0], [40, 30], [33, 30], [33, 37], [0, 37]])
-    rng = np.random.default_rng(3)
-    found = []
-    for turn in np.linspace(0, 1.5, 12):
-        c, s = np.cos(turn), np.sin(turn)
-        turned = (ring - [20, 18]) @ np.array([[c, s], [-s, c]]) + 52
-        seen = disturb(draw([turned], (104, 104)), turned, NOISES["medium"], rng)
-        found.append(contours(seen, 0.5, min_area=100.0, min_hole=50.0).polygon(0))
-    corners = {
-        bend: [
-            len(regularize_flat(join_polygons([each]), Regularity(bend=bend)).outlines.points)
-            for each in found
-        ]
-        for bend in (0.0, Regularity().bend)
-    }
-    exact = {bend: sum(count == 6 for count in counts) for bend, counts in corners.items()}
-    assert exact[Regularity().bend] > exact[0.0]
+def test_points_cost_their_lean_as_well_as_their_distance() -> None:
+    """Round a circle sin² of the angle to any line is a half on average."""
+    angle = np.arange(628) * (2 * np.pi / 628)
+    points = 100 * np.stack([np.cos(angle), np.sin(angle)], axis=1)
+    edge = np.zeros(628, np.uint8)
+    plain, bent = (np.array(scatter(running_sums(points, edge, bend), 0, 628)) for bend in (0.0, 12.0))
+    np.testing.assert_allclose(bent - plain, [12 * 314, 0, 12 * 314], rtol=2e-3, atol=1e-3)
 
 
 def test_strength_keeps_or_takes_away_steps() -> None:
