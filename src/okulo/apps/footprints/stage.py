@@ -102,7 +102,8 @@ def bytes_mask(seen: np.ndarray) -> Mask:
     def read(row: int, column: int, height: int, width: int) -> np.ndarray:
         return seen[row : row + height, column : column + width]
 
-    return Mask("mask", *seen.shape, read, "probability", LEVEL, 255.0, Place())
+    height, width = seen.shape
+    return Mask("mask", height, width, read, "probability", LEVEL, 255.0, Place())
 
 
 def straighten(piece: Mapping[str, Any]) -> dict[str, Any]:
