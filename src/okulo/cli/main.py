@@ -60,8 +60,10 @@ def make_app() -> cyclopts.App:
         name="okulo",
         version=__version__,
         help="From a folder of images to a service that holds under load, and back.",
-        group_commands=cyclopts.Group("Options", sort_key=len(GROUPS)),
     )
+    last = cyclopts.Group("Options", sort_key=len(GROUPS))
+    for each in ("--help", "--version"):
+        app[each].group = last
     for place, (title, verbs) in enumerate(GROUPS.items()):
         group = cyclopts.Group(title, sort_key=place)
         for rank, (verb, help) in enumerate(verbs.items()):

@@ -189,7 +189,6 @@ PARTS: dict[str, tuple[Any, Any, Any]] = {
 series = cyclopts.App(
     name="series",
     help="From a million short sensor recordings to named groups of faults.",
-    group_commands="Commands",  # else what the whole command calls its own
     help_epilogue="Each takes --quiet (no progress bars) and --json (print the report as JSON).",
 )
 for _name, _part in PARTS.items():

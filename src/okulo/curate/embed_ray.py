@@ -9,6 +9,7 @@ import numpy as np
 from okulo.core.errors import need
 from okulo.core.vectors import Embedded, Embedder
 from okulo.curate.embed import CHUNK
+from okulo.io.clusters import open_ray
 
 Worker = Callable[[Sequence[bytes]], list[Embedded]]
 """Answers pictures' bytes; made once in each actor."""
@@ -53,19 +54,14 @@ def _read(file: str) -> bytes | str:
 
 def ray_embedder(name: str, length: int, make: Callable[[], Worker], batch: int, workers: int) -> Embedder:
     """Embed on Ray: the cluster of RAY_ADDRESS, or one on this machine that ends with the run."""
-    ray = need("ray", extra="ray", verb="okulo embed --engine ray")
-    need("fsspec", extra="ray", verb="okulo embed --engine ray")
+    verb = "okulo embed --engine ray"
+    need("fsspec", extra="ray", verb=verb)
+    need("ray", extra="ray", verb=verb)
 
     def embed(files: Sequence[str]) -> Iterator[Embedded]:
-        started = not ray.is_initialized()
-        if started:
-            ray.init(logging_level="ERROR", log_to_driver=False, include_dashboard=False)
-        try:
+        with open_ray(verb):
             for start in range(0, len(files), AHEAD * CHUNK):
                 yield from _embed_some(files[start : start + AHEAD * CHUNK], length, make, batch, workers)
-        finally:
-            if started:
-                ray.shutdown()
 
     return Embedder(name, length, embed)
 

@@ -194,7 +194,7 @@ def test_ray_is_the_one_that_is_named_or_one_of_its_own(
 ) -> None:
     """A cluster that died leaves a note on the machine; Ray would wait for it."""
     ray = FakeRay()
-    monkeypatch.setattr("okulo.apps.series.on_ray.need", lambda *names, **options: ray)
+    monkeypatch.setattr("okulo.io.clusters.need", lambda *names, **options: ray)
     monkeypatch.delenv("RAY_ADDRESS", raising=False)
     if given:
         monkeypatch.setenv("RAY_ADDRESS", given)

@@ -1,7 +1,5 @@
 """The feature pass on Ray: parts on any number of machines that see the same folder."""
 
-import logging
-import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -9,8 +7,8 @@ from typing import Any
 import numpy as np
 
 from okulo.apps.series.store import Store
-from okulo.core.errors import need
 from okulo.core.nouns import Series
+from okulo.io.clusters import open_ray
 
 Compute = Callable[[Series], np.ndarray]
 
@@ -25,14 +23,7 @@ def on_ray(store: Store, compute: Compute, workers: int) -> Iterator[tuple[np.nd
 
     Answers come in the parts' order; at most `workers` parts are on their way.
     """
-    ray: Any = need("ray", extra="ray", verb="okulo series features --engine ray")
-    started = not ray.is_initialized()
-    if started:
-        # Without an address Ray would wait for whatever cluster ran on this machine last, alive or dead.
-        address = os.environ.get("RAY_ADDRESS", "local")
-        own = {"include_dashboard": False} if address == "local" else {}
-        ray.init(address, logging_level=logging.ERROR, log_to_driver=False, **own)
-    try:
+    with open_ray("okulo series features --engine ray") as ray:
         task = ray.remote(num_cpus=1)(_work)
         root = str(store.root.resolve())
         waiting: list[Any] = []
@@ -42,6 +33,3 @@ def on_ray(store: Store, compute: Compute, workers: int) -> Iterator[tuple[np.nd
                 yield ray.get(waiting.pop(0))
         for each in waiting:
             yield ray.get(each)
-    finally:
-        if started:
-            ray.shutdown()
