@@ -51,22 +51,35 @@ def test_held_out_labels_are_held_out_whole_also_where_items_have_several() -> N
     assert train.labels.shape[1] == len(train.names)
 
 
-def test_it_learns_exports_and_searches(tmp_path: Path) -> None:
+def test_it_learns(tmp_path: Path) -> None:
+    from okulo.io.images import read_image
+    from okulo.nets.bundle import load_bundle
+    from okulo.nets.predictor import TorchPredictor
+
+    items = make_table(tmp_path, each=6)
+    report = run(params(items, tmp_path / "run", metric_loss="arcface"))
+    assert (report.train_labels, report.val_items, report.epochs) == (2, 5, 2)
+    assert 0 <= report.easy_first <= 1
+    assert (tmp_path / "run" / "metrics.jsonl").read_text().count("easy_share") == 2
+    (said,) = TorchPredictor(load_bundle(tmp_path / "run")).predict([read_image(tmp_path / "p/red-0.png")])
+    assert np.linalg.norm(said["embedding"]) == pytest.approx(1, abs=1e-4)
+
+
+@pytest.mark.slow
+def test_it_exports_and_searches(tmp_path: Path) -> None:
     from okulo.cli.see import see
     from okulo.export.write import write
     from okulo.nets.bundle import load_bundle
 
     items = make_table(tmp_path, each=6)
-    report = run(params(items, tmp_path / "run", metric_loss="contrastive"))
-    assert (report.train_labels, report.val_items, report.epochs) == (2, 5, 2)
-    assert 0 <= report.easy_first <= 1
-    assert (tmp_path / "run" / "metrics.jsonl").read_text().count("easy_share") == 2
+    run(params(items, tmp_path / "run", metric_loss="contrastive"))
     parity = write(load_bundle(tmp_path / "run"), tmp_path / "m.okulo.onnx")
     assert parity.worst < 1e-4
-    seeing = see(str(tmp_path / "m.okulo.onnx"), "none")
-    assert seeing.length == 16
-    vectors = [each.vector for each in seeing.files([tmp_path / "p/red-0.png"], 1)]
-    assert np.linalg.norm(vectors[0]) == pytest.approx(1, abs=1e-4)
+    for crop in ("none", "attention"):
+        seeing = see(str(tmp_path / "m.okulo.onnx"), crop)
+        assert seeing.length == 16
+        vectors = [each.vector for each in seeing.files([tmp_path / "p/red-0.png"], 1)]
+        assert np.linalg.norm(vectors[0]) == pytest.approx(1, abs=1e-4)
 
 
 @pytest.mark.parametrize(
