@@ -69,13 +69,13 @@ def test_an_unwritable_folder_is_one_clear_line(
 def test_ctrl_c_ends_with_130_and_the_command_to_go_on(
     items: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from okulo.train import classify
+    from okulo.train import fit
 
     def stop(*_: object) -> None:
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patched:
-        patched.setattr(classify, "train_epoch", stop)
+        patched.setattr(fit, "train_epoch", stop)
         assert okulo("train", items, "-o", tmp_path / "run", *SMALL) == 130
     assert f"go on with: okulo train {items} -o {tmp_path / 'run'} --resume" in capsys.readouterr().err
     assert okulo("train", items, "-o", tmp_path / "run", "--resume") == 0

@@ -76,7 +76,8 @@ def test_the_model_file_finds_what_the_run_finds(trained: DetectReport, items: P
         export(ExportParams(run=trained.run, output=tmp_path / "q.okulo.onnx", quantize="int8"))
 
 
-def test_a_run_goes_on_as_if_it_had_not_stopped(items: Path, tmp_path: Path) -> None:
+def test_a_run_goes_on_as_if_it_had_not_stopped(tmp_path: Path) -> None:
+    items = write_boxed(tmp_path / "few", n=32)
     whole = params(items, tmp_path / "whole", epochs=2, mosaic=0.5, zoom=0.3, colour=0.2)
     recipes.run(whole, lambda things, **_: things)
 
