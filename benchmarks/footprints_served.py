@@ -169,7 +169,8 @@ def main() -> None:
                 others = row.get("others_cores", 0)
                 print(
                     f"  {label:32} {row['rps']:6.1f} a second ({ratio:4.2f} ×)"
-                    f"  CPU-ms {row['server_cpu_ms']:6.1f}  p50 {row['p50_ms']:6.0f}  p99 {row['p99_ms']:6.0f} ms"
+                    f"  CPU-ms {row['server_cpu_ms']:6.1f}"
+                    f"  p50 {row['p50_ms']:6.0f}  p99 {row['p99_ms']:6.0f} ms"
                     f"  {row['buildings']} buildings"
                     + (f"  others {others:.1f} cores" if others > 0.1 else ""),
                     flush=True,
