@@ -113,7 +113,7 @@ def test_cost_counts_a_layer_by_hand() -> None:
     [
         (
             {"name": "resnetty"},
-            "architecture: expected one of vgg, resnet, mobilenet, timm, embedding, got 'resnetty'",
+            "architecture: expected one of vgg, resnet, mobilenet, timm, embedding, detector, got 'resnetty'",
         ),
         ({"name": "vgg", "classes": 2, "width": 3}, "unexpected keyword argument 'width'"),
         ({"name": "vgg", "classes": 2, "widths": [3], "depths": [1, 2]}, "depths: expected 1 numbers"),
