@@ -6,7 +6,9 @@ from pathlib import Path
 
 import cv2
 import numpy as np
+import pyogrio
 import pytest
+import rasterio
 import shapely
 
 from okulo.algo.rings import contours, join_polygons
@@ -15,9 +17,6 @@ from okulo.apps.footprints.raster import Mask, Place, mask_of
 from okulo.apps.footprints.simulate import KINDS, simulate
 from okulo.apps.footprints.tiles import outlines
 from okulo.core.errors import BadInput
-
-rasterio = pytest.importorskip("rasterio")
-pyogrio = pytest.importorskip("pyogrio")
 
 
 @pytest.fixture(scope="module")
