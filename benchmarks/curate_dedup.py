@@ -21,7 +21,7 @@ import polars as pl
 
 from curate_dedup_set import NEIGHBOURS, embedded
 from curate_truth import Truth, plant
-from machine import RESULTS, write_results
+from machine import read_results, write_results
 from okulo.algo.graphs import connected_components
 from okulo.curate.dedup import DedupParams, run
 from okulo.curate.duplicates.candidates import nearest, whiten
@@ -230,9 +230,7 @@ def main() -> None:
 
 def keep(new: Mapping[str, Mapping[str, object]]) -> None:
     """Put these figures among those that are kept, as they are by now: another run may have added some."""
-    path = RESULTS / "curate-dedup.json"
-    results = json.loads(path.read_text()) if path.exists() else {}
-    results.pop("machine", None)
+    results = read_results("curate-dedup")
     for section, figures in new.items():
         results[section] = {**results.get(section, {}), **figures}
     write_results("curate-dedup", results)

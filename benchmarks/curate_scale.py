@@ -18,7 +18,7 @@ import numpy as np
 import polars as pl
 
 from curate_truth import plant
-from machine import RESULTS, write_results
+from machine import read_results, write_results
 
 CLASSES, LENGTH, WRONG = 10, 256, 0.05
 
@@ -89,9 +89,7 @@ def main() -> None:
     )
     parser.add_argument("--model", default="descriptor")
     chosen = parser.parse_args()
-    kept = RESULTS / "curate-scale.json"
-    results = json.loads(kept.read_text()) if kept.exists() else {}
-    results.pop("machine", None)
+    results = read_results("curate-scale")
     with tempfile.TemporaryDirectory() as folder:
         if chosen.items:
             table = labelled(Path(folder), chosen.items)

@@ -25,7 +25,7 @@ import numpy as np
 import processes
 from segmenter import write_segmenter
 
-from machine import RESULTS, write_results
+from machine import read_results, write_results
 from okulo.apps.footprints.simulate import simulate
 
 SIDE = 520
@@ -156,9 +156,7 @@ def main() -> None:
         "--only", choices=("", *NETWORKS), default="", help="one network; adds to the results"
     )
     args = parser.parse_args()
-    results = RESULTS / "footprints-served.json"
-    said: dict[str, Any] = json.loads(results.read_text()) if args.only and results.exists() else {}
-    said.pop("machine", None)
+    said = read_results("footprints-served") if args.only else {}
     with tempfile.TemporaryDirectory() as folder:
         for k, name in enumerate([args.only] if args.only else NETWORKS):
             said[name] = measure(name, Path(folder), args.seconds, 9950 + 10 * k)

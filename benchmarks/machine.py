@@ -44,6 +44,17 @@ def _version(name: str) -> str | None:
         return None
 
 
+def read_results(name: str) -> dict[str, Any]:
+    """The figures of `results/<name>.json` without the machine; none where there is no such file yet.
+
+    Benchmarks that measure row by row read before each write, so that rows of other calls stay.
+    """
+    path = RESULTS / f"{name}.json"
+    said: dict[str, Any] = json.loads(path.read_text()) if path.is_file() else {}
+    said.pop("machine", None)
+    return said
+
+
 def write_results(name: str, said: dict[str, Any]) -> Path:
     """Write `results/<name>.json` with the machine beside the figures."""
     RESULTS.mkdir(exist_ok=True)

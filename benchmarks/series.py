@@ -9,7 +9,6 @@ PY: a Python with the packages of benchmarks/peers.txt for series. Results are a
 """
 
 import argparse
-import json
 import os
 import shutil
 import statistics
@@ -21,7 +20,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from benchmarks.machine import RESULTS, write_results
+from benchmarks.machine import read_results, write_results
 from tests.postgres_server import find_programs, postgres
 
 from okulo.apps.series.files import find_program
@@ -145,9 +144,7 @@ def main() -> None:
     parser.add_argument("--peers", help="Python of the peers' environment")
     options = parser.parse_args()
     told = run_part(options)
-    path = RESULTS / "series.json"
-    before = json.loads(path.read_text()) if path.exists() else {}
-    before.pop("machine", None)
+    before = read_results("series")
     if options.part in ("chain", "quality"):  # sizes and seeds may be measured one after the other
         told = {**before.get(options.part, {}), **told}
     print(write_results("series", {**before, options.part: told}))

@@ -8,7 +8,6 @@ reason.
 """
 
 import argparse
-import json
 import os
 import statistics
 import subprocess
@@ -152,7 +151,7 @@ def peers(folder: Path, repetitions: int, seconds: float, only: str, add: bool) 
     skipped: dict[str, str] = {}
     chosen = [each for each in SERVERS if only in each.name or each.name == "naive"]
     if add:
-        rows = json.loads((machine.RESULTS / "serve-peers.json").read_text())["rows"]
+        rows = machine.read_results("serve-peers")["rows"]
         repetitions += (first := 1 + max(row["repetition"] for row in rows))
     for repetition in range(first if add else 0, repetitions):
         for server in chosen:

@@ -1,15 +1,19 @@
 """Errors of speed estimators on simulated traffic, honesty of their intervals, and how soon a moved camera
 is told.
 
-python benchmarks/speed.py     (about two minutes)
+    python benchmarks/speed.py                                  (about two minutes)
+    python benchmarks/speed.py --parts estimators --cases 1 2   (columns of the table; the others stay)
+
+Each case and each part is written as soon as it is measured.
 """
 
 import argparse
+from collections.abc import Mapping
 from datetime import datetime
 
 import numpy as np
 
-from machine import write_results
+from machine import read_results, write_results
 from okulo.apps.speed.estimate import NINETY, estimate, learn_noise
 from okulo.apps.speed.ground import Ground, stand
 from okulo.apps.speed.render import empty_road, render
@@ -21,6 +25,14 @@ from okulo.apps.speed.watch import Watch, simulate_hours
 KMH = 3.6
 EASY = Traffic()
 HARD = Traffic(acceleration_mps2=1.0, drift=0.015)
+CASES: dict[str, tuple[Traffic, float, int]] = {
+    "white jitter": (EASY, 0.0, 0),
+    "acceleration, drift, 2-px clicks": (HARD, 2.0, 0),
+    "the same, 6 more known points": (HARD, 2.0, 6),
+    "the same, true calibration": (HARD, 0.0, 0),
+    "white jitter, 30 % of frames dropped": (Traffic(dropped=0.3, uneven=0.5), 0.0, 0),
+}
+"""The traffic, by how much clicks are off (pixels), how many known points more than four."""
 Row = dict[str, list[float]]
 
 
@@ -90,31 +102,23 @@ def one(seed: int, traffic: Traffic, clicks_px: float, more: int, rows: dict[str
     row["bias"].append(float(centre.mean()))
 
 
-def estimators(seeds: int) -> dict[str, dict[str, dict[str, float | None]]]:
-    cases: dict[str, tuple[Traffic, float, int]] = {
-        "white jitter": (EASY, 0.0, 0),
-        "acceleration, drift, 2-px clicks": (HARD, 2.0, 0),
-        "the same, 6 more known points": (HARD, 2.0, 6),
-        "the same, true calibration": (HARD, 0.0, 0),
-        "white jitter, 30 % of frames dropped": (Traffic(dropped=0.3, uneven=0.5), 0.0, 0),
-    }
-    said = {}
-    for name, (traffic, clicks, more) in cases.items():
+def estimators(options: argparse.Namespace) -> None:
+    for name, (traffic, clicks, more) in [list(CASES.items())[k] for k in options.cases]:
         rows: dict[str, Row] = {}
-        for seed in range(seeds):
+        for seed in range(options.seeds):
             one(seed, traffic, clicks, more, rows)
-        said[name] = {
+        said: dict[str, dict[str, float | None]] = {
             each: {key: float(np.mean(values)) if values else None for key, values in row.items()}
             for each, row in rows.items()
         }
         print(f"\n{name:44s} error  bias  in 90 %")
-        for each, row in said[name].items():
+        for each, row in said.items():
             covered = "" if row["covered"] is None else f"{row['covered']:.1%}"
             print(f"  {each:42s} {row['error']:5.2f} {row['bias']:+5.2f}  {covered}")
-    return said
+        keep(options, "estimators", {name: {"seeds": options.seeds, **said}})
 
 
-def alarms(seeds: int) -> dict[str, object]:
+def alarms(options: argparse.Namespace, seeds: int = 40) -> None:
     def hear(hours: list) -> list:
         watch = Watch()
         return [alarm for hour in hours if (alarm := watch.hear(*hour)) is not None]
@@ -140,10 +144,10 @@ def alarms(seeds: int) -> dict[str, object]:
     right = sum([a.kind for a in each] == ["traffic jam?"] for each in told)
     said["jams told as jams, alone"] = right / seeds
     print(f"jams of two hours told as a jam and nothing else: {right} of {seeds}")
-    return said
+    keep(options, "alarms", said)
 
 
-def pans() -> dict[str, object]:
+def pans(options: argparse.Namespace) -> None:
     camera, traffic, rng = Camera(), Traffic(vehicles=12, headway_s=0.5), np.random.default_rng(0)
     vehicles = drive(traffic, rng)
     reference = Reference(empty_road(camera, traffic, np.random.default_rng(1)))
@@ -160,17 +164,30 @@ def pans() -> dict[str, object]:
         said[f"{pan:g} px"] = None if found is None else {"after_s": found[0], "px": found[1].length_px}
         told = "no alarm" if found is None else f"{found[1].length_px:.1f} px, sure after {found[0]:.0f} s"
         print(f"pan of {pan:g} px, a frame a second, {last:.0f} s of traffic: {told}")
-    return said
+    keep(options, "pans", said)
+
+
+PARTS = {"estimators": estimators, "alarms": alarms, "pans": pans}
+
+
+def keep(options: argparse.Namespace, part: str, said: Mapping[str, object]) -> None:
+    """Add to the results; what other calls measured stays."""
+    if not options.no_write:
+        before = read_results("speed")
+        write_results("speed", {**before, part: {**before.get(part, {}), **said}})
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--seeds", type=int, default=8)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--seeds", type=int, default=8, help="of the estimators")
+    parser.add_argument("--parts", nargs="*", choices=tuple(PARTS), default=list(PARTS))
+    parser.add_argument("--cases", type=int, nargs="*", default=list(range(len(CASES))), help="of CASES")
     parser.add_argument("--no-write", action="store_true")
-    said = parser.parse_args()
-    results = {"estimators": estimators(said.seeds), "alarms": alarms(40), "pans": pans()}
-    if not said.no_write:
-        write_results("speed", results)
+    options = parser.parse_args()
+    for part in options.parts:
+        PARTS[part](options)
 
 
 if __name__ == "__main__":
