@@ -1,7 +1,7 @@
 """Time and memory of mesh denoising up to 2 million faces; each method and size in a process of its own.
 
 The mesh is a torus of any number of faces with noise of 0.2 edges: one closed surface, faces in rows as
-scanners write them, or with `shuffled` in any order. Time is from the mesh in memory to the clean one:
+scanners write them, or with `shuffled` in any order. Time is from the mesh in memory to the clean one: order,
 neighbours and filter. Memory is how much the highest use rose above what it was with the mesh loaded.
 """
 
@@ -16,8 +16,10 @@ from pathlib import Path
 
 import numpy as np
 
+from okulo.algo.mesh.compiled import ENOUGH
 from okulo.algo.mesh.methods import Recipe, apply
 from okulo.algo.mesh.noise import add_noise
+from okulo.algo.mesh.order import put_in_order
 from okulo.algo.mesh.topology import Topology, topology
 from okulo.apps.mesh.auto import choose
 from okulo.apps.mesh.learned import denoise_learned, open_model
@@ -78,8 +80,8 @@ def run(method: str, mesh: Mesh, near: Topology) -> Mesh:
 
 def child(method: str, faces: int, shuffled: bool) -> dict[str, float]:
     """Time one method on one size, in this process."""
-    small = torus(31_000)  # enough for every kernel's parallel form: both are compiled by then
-    for warm in (torus(2_000), small):
+    for count in (2_000, 2 * ENOUGH + 1000):  # every kernel in both its forms: all are compiled by then
+        warm = put_in_order(torus(count)).mesh
         run(method, warm, topology(warm))
     mesh = shuffle(torus(faces)) if shuffled else torus(faces)
     _forget_peak()
@@ -87,9 +89,10 @@ def child(method: str, faces: int, shuffled: bool) -> dict[str, float]:
     times = []
     for _ in range(3 if faces < ONCE_FROM else 1):
         start = time.perf_counter()
-        near = topology(mesh)
+        ordered = put_in_order(mesh)
+        near = topology(ordered.mesh)
         middle = time.perf_counter()
-        run(method, mesh, near)
+        ordered.back(run(method, ordered.mesh, near), mesh)
         times.append((time.perf_counter() - start, middle - start))
     total, neighbours = sorted(times)[len(times) // 2]
     return {

@@ -1,3 +1,5 @@
+from collections.abc import Callable
+
 import numpy as np
 import pytest
 import trimesh
@@ -5,10 +7,11 @@ import trimesh
 from okulo.algo.mesh import (
     l0_kernels,
     normal_kernels,
+    order_kernels,
     smooth_kernels,
     topology_kernels,
 )
-from okulo.algo.mesh.compiled import Either
+from okulo.algo.mesh.compiled import ENOUGH, Either
 from okulo.algo.mesh.l0 import edge_quads
 from okulo.algo.mesh.noise import add_noise, vertex_normals
 from okulo.algo.mesh.shapes import blob, part, sphere
@@ -70,9 +73,8 @@ def test_measures_of_a_box() -> None:
     )
 
 
-def kernel_calls() -> list[tuple[Either, tuple]]:
-    """Every kernel that has two forms, with arguments of a real mesh."""
-    mesh = add_noise(part(np.random.default_rng(3), 0.2), "gaussian", 0.3, np.random.default_rng(0))
+def kernel_calls(mesh: Mesh) -> list[tuple[Either, tuple]]:
+    """Every kernel that has two forms, with its arguments for a mesh."""
     near = topology(mesh)
     shapes = face_shapes(mesh.vertices, mesh.faces)
     v, f, start, incident = mesh.vertices, mesh.faces, near.start, near.incident
@@ -104,20 +106,36 @@ def kernel_calls() -> list[tuple[Either, tuple]]:
         (l0_kernels.bend, (v, quads, weights, 0.1, 0.5)),
         (l0_kernels.unbend, (v, sharp, even, weights, *places)),
         (l0_kernels.diagonal, (weights, *places, 0.1, 0.5)),
+        (order_kernels.curve_keys, (v, v.min(axis=0), 100.0)),
     ]
 
 
+def noisy_part(step: float) -> Mesh:
+    return add_noise(part(np.random.default_rng(3), step), "gaussian", 0.3, np.random.default_rng(0))
+
+
+def answers(kernel: Callable, arguments: tuple) -> tuple:
+    """What a kernel gives, always as a tuple."""
+    found = kernel(*arguments)
+    return found if isinstance(found, tuple) else (found,)
+
+
 def test_every_parallel_kernel_gives_what_plain_python_gives() -> None:
-    calls = kernel_calls()
+    calls = kernel_calls(noisy_part(0.2))
     for kernel, arguments in calls:
-        one, many = kernel.plain(*arguments), kernel.parallel(*arguments)
-        for a, b in zip(
-            one if isinstance(one, tuple) else (one,), many if isinstance(many, tuple) else (many,)
-        ):
+        for a, b in zip(answers(kernel.plain, arguments), answers(kernel.parallel, arguments)):
             np.testing.assert_allclose(a, b, rtol=1e-5, atol=1e-6, err_msg=kernel.__name__)
-    modules = (topology_kernels, normal_kernels, smooth_kernels, l0_kernels)
+    modules = (topology_kernels, normal_kernels, smooth_kernels, l0_kernels, order_kernels)
     kernels = {each for module in modules for each in vars(module).values() if isinstance(each, Either)}
     assert kernels - {kernel for kernel, _ in calls} == {topology_kernels.fill_rings}
+
+
+def test_parallel_kernels_give_what_serial_ones_give_on_meshes_that_need_them() -> None:
+    mesh = noisy_part(0.014)
+    assert len(mesh) > ENOUGH
+    for kernel, arguments in kernel_calls(mesh):
+        for a, b in zip(answers(kernel.serial, arguments), answers(kernel.parallel, arguments)):
+            np.testing.assert_array_equal(a, b, err_msg=kernel.__name__)
 
 
 def test_rings_are_filled_the_same_in_parallel() -> None:

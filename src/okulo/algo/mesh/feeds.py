@@ -15,6 +15,7 @@ from okulo.algo.mesh.feed_kernels import (
     voxels,
 )
 from okulo.algo.mesh.normals import neighbour_distance
+from okulo.algo.mesh.order import curve_order
 from okulo.algo.mesh.topology import Topology, face_shapes, topology
 from okulo.core.nouns import Mesh
 
@@ -66,7 +67,7 @@ def graph_feeds(said: Described) -> Iterator[Feed]:
     if count <= 2 * ROWS:
         yield _graph_feed(said, np.arange(count), np.ones(count, np.bool_))
         return
-    order = _along_a_curve(face_shapes(said.mesh.vertices, said.mesh.faces).centres)
+    order = curve_order(face_shapes(said.mesh.vertices, said.mesh.faces).centres)
     for first in range(0, count, ROWS):
         core = np.zeros(count, np.bool_)
         core[order[first : first + ROWS]] = True
@@ -94,17 +95,6 @@ def _graph_feed(said: Described, rows: Int64[np.ndarray, " n"], counts: Bool[np.
         "coarse": cluster_links(parent, members, near.across, RING),
     }
     return Feed(inputs, rows, counts)
-
-
-def _along_a_curve(points: Float64[np.ndarray, "n 3"]) -> Int64[np.ndarray, " n"]:
-    """Order points so that near ones stay together: by the interleaved bits of their cells (Morton)."""
-    low, size = points.min(axis=0), float(np.ptp(points, axis=0).max()) or 1.0
-    cells = ((points - low) / size * 1023).astype(np.int64)
-    key = np.zeros(len(points), np.int64)
-    for bit in range(10):
-        for axis in range(3):
-            key |= ((cells[:, axis] >> bit) & 1) << (3 * bit + axis)
-    return np.argsort(key, kind="stable")
 
 
 def patch_feeds(said: Described) -> Iterator[Feed]:

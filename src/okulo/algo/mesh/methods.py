@@ -10,9 +10,10 @@ from jaxtyping import Float64
 from okulo.algo.mesh.global_normals import bilateral_normals_global
 from okulo.algo.mesh.l0 import l0
 from okulo.algo.mesh.normals import bilateral_normals, follow_normals, guided_normals
+from okulo.algo.mesh.order import put_in_order
 from okulo.algo.mesh.smooth import bilateral_vertices, laplacian, taubin
 from okulo.algo.mesh.smooth import restore as give_back
-from okulo.algo.mesh.topology import FaceShapes, Topology, face_shapes
+from okulo.algo.mesh.topology import FaceShapes, Topology, face_shapes, topology
 from okulo.core.errors import BadInput
 from okulo.core.nouns import Mesh
 
@@ -157,11 +158,22 @@ METHODS = {
 """The classic methods, by name."""
 
 
-def apply(mesh: Mesh, near: Topology, recipe: Recipe) -> Mesh:
-    """Denoise a mesh; the faces stay as they are.
+def denoise(mesh: Mesh, recipe: Recipe) -> Mesh:
+    """Denoise a mesh whose faces may lie in memory in any order; the faces stay as they are.
 
     >>> from okulo.algo.mesh.shapes import sphere
-    >>> from okulo.algo.mesh.topology import topology
+    >>> ball = sphere(2)
+    >>> len(denoise(ball, Recipe(method="guided", iterations=2)))
+    320
+    """
+    ordered = put_in_order(mesh)
+    return ordered.back(apply(ordered.mesh, topology(ordered.mesh), recipe), mesh)
+
+
+def apply(mesh: Mesh, near: Topology, recipe: Recipe) -> Mesh:
+    """Denoise a mesh whose neighbours are known already; fast where it lies as `put_in_order` lays it.
+
+    >>> from okulo.algo.mesh.shapes import sphere
     >>> ball = sphere(2)
     >>> len(apply(ball, topology(ball), Recipe(method="guided", iterations=2)))
     320

@@ -7,13 +7,14 @@ from pathlib import Path
 from typing import TypeVar
 
 import numpy as np
-from jaxtyping import Float64
+from jaxtyping import Int64
 
 from okulo.algo.graphs import connected_components
 from okulo.algo.mesh.estimate import noise_level
 from okulo.algo.mesh.measure import MeshErrors, measure, normal_errors_deg
 from okulo.algo.mesh.methods import NUMBERS, Recipe
 from okulo.algo.mesh.noise import vertex_normals
+from okulo.algo.mesh.order import put_in_order
 from okulo.algo.mesh.topology import (
     Topology,
     face_shapes,
@@ -58,8 +59,7 @@ def run(params: DenoiseParams, progress: Progress = silent) -> DenoiseReport:
     clock = Clock()
     model = open_model(params.model) if params.method in ("auto", LEARNED) else None
     given = clock.time("read", lambda: read_mesh(params.mesh))
-    noisy, which = join_same_points(given)
-    truth = _truth(params.truth, given, which, noisy)
+    noisy, truth, which = clock.time("order", lambda: _lay_out(given, params.truth))
     near = clock.time("neighbours", lambda: topology(noisy))
     choice = clock.time("choose", lambda: decide(params, noisy, near, model))
     clean = clock.time("denoise", lambda: choice.apply(noisy, near, progress))
@@ -90,8 +90,20 @@ def check_names(params: DenoiseParams) -> None:
         )
 
 
+def _lay_out(given: Mesh, truth: Path | None) -> tuple[Mesh, Mesh | None, Int64[np.ndarray, " v"]]:
+    """Join vertices at one place and put the mesh in order, its truth too; which vertex became which."""
+    joined, which = join_same_points(given)
+    true = _truth(truth, given, which, joined)
+    ordered = put_in_order(joined)
+    if true is not None:
+        vertices = np.empty_like(true.vertices)
+        vertices[ordered.which] = true.vertices
+        true = Mesh(vertices, ordered.mesh.faces)
+    return ordered.mesh, true, ordered.which[which]
+
+
 def _truth(
-    path: Path | None, given: Mesh, which: Float64[np.ndarray, " v"] | np.ndarray, noisy: Mesh
+    path: Path | None, given: Mesh, which: Int64[np.ndarray, " v"], noisy: Mesh
 ) -> Mesh | None:
     """Read the true mesh and place its vertices as those of the noisy one were joined."""
     if path is None:
