@@ -8,10 +8,15 @@ from pathlib import Path
 
 import pytest
 from playwright.sync_api import Browser, Page, expect, sync_playwright
+from starlette.testclient import TestClient
 from tests.outside import missing
 
+from okulo.web.guard import Guard
 from okulo.web.pages import engine_built
+from okulo.web.review.app import make_app
+from okulo.web.review.site import Site
 
+from .review_site import make_site
 from .small_model import two_models
 from .stand_in import StandIn, serve
 
@@ -103,3 +108,14 @@ def open_page(chromium: Browser, stand_in: StandIn) -> Iterator[OpenPage]:
     for context in contexts:
         context.close()
     assert problems == []
+
+
+@pytest.fixture
+def site(tmp_path: Path) -> Site:
+    """What the review page shows, of a small table."""
+    return make_site(tmp_path)
+
+
+@pytest.fixture
+def client(site: Site) -> TestClient:
+    return TestClient(Guard(make_app(site), True, "", 80), base_url="http://127.0.0.1")

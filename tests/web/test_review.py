@@ -12,25 +12,13 @@ from starlette.testclient import TestClient
 
 from okulo.core.errors import BadInput
 from okulo.curate.verdicts import Conflict
-from okulo.web.guard import Guard
-from okulo.web.review.app import make_app
 from okulo.web.review.command import ReviewParams, run
 from okulo.web.review.held import Held
 from okulo.web.review.site import Site
 from okulo.web.review.table import ReviewTable, Where
 from okulo.web.server import bind
 
-from .review_site import HOSTILE, make_site, make_table
-
-
-@pytest.fixture
-def site(tmp_path: Path) -> Site:
-    return make_site(tmp_path)
-
-
-@pytest.fixture
-def client(site: Site) -> TestClient:
-    return TestClient(Guard(make_app(site), True, "", 80), base_url="http://127.0.0.1")
+from .review_site import HOSTILE, make_table
 
 
 def decision(site: Site, row: int, answer: str = "keep", **more: Any) -> dict[str, Any]:

@@ -12,23 +12,9 @@ from starlette.testclient import TestClient
 
 from okulo.core.errors import BadInput
 from okulo.io.images import decode
-from okulo.web.guard import Guard
-from okulo.web.review.app import make_app
 from okulo.web.review.difference import difference
 from okulo.web.review.site import Site
 from okulo.web.thumbnails import Thumbnails, shrink
-
-from .review_site import make_site
-
-
-@pytest.fixture
-def site(tmp_path: Path) -> Site:
-    return make_site(tmp_path)
-
-
-@pytest.fixture
-def client(site: Site) -> TestClient:
-    return TestClient(Guard(make_app(site), True, "", 80), base_url="http://127.0.0.1")
 
 
 def test_copies_are_upright_kept_and_made_anew_when_the_file_changes(tmp_path: Path) -> None:

@@ -1,6 +1,5 @@
 """The calibration page as an ASGI app; what becomes of the marks is handed in: it knows no application."""
 
-import json
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -12,6 +11,7 @@ from starlette.types import ASGIApp
 
 from okulo.core.errors import BadInput
 from okulo.core.report import to_json
+from okulo.web.body import read_object
 from okulo.web.files import HEADERS, STATIC, TYPES, Files, with_headers
 
 Act = Callable[[Mapping[str, Any]], dict[str, Any]]
@@ -40,7 +40,7 @@ def make_app(frame_png: bytes, start: Mapping[str, Any], check: Act, save: Act) 
     def answering(act: Act) -> Callable[[Request], Any]:
         async def answer(request: Request) -> Response:
             try:
-                return JSONResponse(to_json(act(_read(await request.body()))), headers=FRESH)
+                return JSONResponse(to_json(act(await read_object(request, MOST_BYTES))), headers=FRESH)
             except BadInput as error:
                 return JSONResponse({"error": str(error)}, status_code=422, headers=FRESH)
 
@@ -55,15 +55,3 @@ def make_app(frame_png: bytes, start: Mapping[str, Any], check: Act, save: Act) 
         Mount("/static", Files(directory=STATIC)),
     ]
     return with_headers(Starlette(routes=routes), {**HEADERS, "permissions-policy": "camera=()"})
-
-
-def _read(data: bytes) -> dict[str, Any]:
-    if len(data) > MOST_BYTES:
-        raise BadInput("body", wanted=f"at most {MOST_BYTES} bytes", got=len(data))
-    try:
-        said = json.loads(data)
-    except ValueError as error:
-        raise BadInput("body", "is no JSON") from error
-    if not isinstance(said, dict):
-        raise BadInput("body", wanted="an object", got=type(said).__name__)
-    return said

@@ -21,9 +21,10 @@ from starlette.types import ASGIApp
 from okulo.core.errors import BadInput
 from okulo.core.report import to_json
 from okulo.curate.verdicts import Conflict
+from okulo.web.body import read_object
 from okulo.web.files import HEADERS, STATIC, TYPES, Files, with_headers
 from okulo.web.placeholder import placeholder
-from okulo.web.review.site import Site, read_body, read_rows, told
+from okulo.web.review.site import Site, read_rows, told
 from okulo.web.review.table import EVERY, Where
 from okulo.web.thumbnails import SIZES
 
@@ -88,7 +89,7 @@ class _Answers:
         )
 
     async def verdicts(self, request: Request) -> Response:
-        said = read_body(await _body(request))
+        said = await read_object(request, MAX_BODY)
         decisions, who = said.get("decisions"), said.get("who") or self.site.who
         if not isinstance(decisions, list) or not all(isinstance(each, dict) for each in decisions):
             raise BadInput("decisions", wanted="a list of objects", got=type(decisions).__name__)
@@ -96,7 +97,7 @@ class _Answers:
         return _json({"verdicts": [told(each) for each in stored]})
 
     async def undo(self, request: Request) -> Response:
-        said = read_body(await _body(request))
+        said = await read_object(request, MAX_BODY)
         undone = await self.aside(self.site.held.undo, said.get("who") or self.site.who)
         rows = [row for each in undone for row in self.site.table.rows_of.get(each.item, ())]
         return _json({"verdicts": [told(each) for each in undone], "rows": rows})
@@ -195,12 +196,3 @@ def _whole(text: str) -> int:
         return int(text)
     except ValueError as error:
         raise BadInput("number", wanted="a whole number", got=repr(text[:40])) from error
-
-
-async def _body(request: Request) -> bytes:
-    data = b""
-    async for chunk in request.stream():
-        data += chunk
-        if len(data) > MAX_BODY:
-            raise HTTPException(413, "more than a verdict can hold")
-    return data

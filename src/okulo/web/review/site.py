@@ -1,6 +1,5 @@
 """What the page asks for, as plain functions of the table, the verdicts, the vectors and the copies."""
 
-import json
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -166,14 +165,3 @@ def read_rows(text: str) -> list[int]:
         return [int(each) for each in text.split(",")] if text else []
     except ValueError as error:
         raise BadInput("rows", wanted="numbers between commas", got=repr(text[:40])) from error
-
-
-def read_body(data: bytes) -> dict[str, Any]:
-    """The JSON object a page sent."""
-    try:
-        said = json.loads(data)
-    except ValueError as error:
-        raise BadInput("body", "is no JSON") from error
-    if not isinstance(said, dict):
-        raise BadInput("body", wanted="an object", got=type(said).__name__)
-    return said

@@ -2,7 +2,6 @@
 
 import asyncio
 import functools
-import json
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, TypeVar
@@ -16,6 +15,7 @@ from starlette.types import ASGIApp
 
 from okulo.core.errors import BadInput
 from okulo.core.report import to_json
+from okulo.web.body import read_object
 from okulo.web.files import HEADERS, STATIC, TYPES, Files, with_headers
 from okulo.web.placeholder import placeholder
 from okulo.web.search.site import Site
@@ -44,10 +44,10 @@ def make_app(site: Site, *, workers: int = 2, max_body: int = MAX_BODY) -> ASGIA
         return _json(await aside(site.summary))
 
     async def search(request: Request) -> Response:
-        return _json(await aside(site.search, await _body(request, max_body)))
+        return _json(await aside(site.search, await read_object(request, max_body)))
 
     async def feedback(request: Request) -> Response:
-        return _json(await aside(site.feedback, await _body(request, max_body)))
+        return _json(await aside(site.feedback, await read_object(request, max_body)))
 
     async def picture(request: Request) -> Response:
         row, longest, index = request.path_params["row"], request.path_params["longest"], site.index
@@ -91,19 +91,3 @@ def _refuse(request: Request, error: Exception) -> Response:
 
 def _bug(request: Request, error: Exception) -> Response:
     return _json({"error": "the server failed at this; its log says more"}, 500)
-
-
-async def _body(request: Request, max_body: int) -> dict[str, Any]:
-    parts, size = [], 0
-    async for chunk in request.stream():
-        size += len(chunk)
-        if size > max_body:
-            raise HTTPException(413, f"more than {max_body >> 20} MB")
-        parts.append(chunk)
-    try:
-        said = json.loads(b"".join(parts))
-    except (ValueError, RecursionError) as error:
-        raise BadInput("body", "is no JSON") from error
-    if not isinstance(said, dict):
-        raise BadInput("body", wanted="an object", got=type(said).__name__)
-    return said
