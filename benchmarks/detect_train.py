@@ -8,14 +8,13 @@ else the two of scikit-learn. No photo is in two splits. Epochs are chosen on va
 """
 
 import argparse
-import json
 import tempfile
 import time
 from pathlib import Path
 
 import numpy as np
 
-from machine import RESULTS, write_results
+from machine import read_results, write_results
 from okulo.cli.evaluate import measure
 from okulo.core.protocols import silent
 from okulo.curate.scan import ScanParams
@@ -87,19 +86,14 @@ def switches(seeds: int, chosen: list[int]) -> None:
             made = {key: [round(float(row[key]), 3) for row in rows] for key in ("ap", "ap_50")}  # type: ignore[arg-type]
             spent = float(np.mean([row["processor_s"] for row in rows]))  # type: ignore[arg-type]
             print(f"{label:36} AP {made['ap']} at .5 {made['ap_50']} {spent:.0f} s", flush=True)
-            table = written().get("switches", {}).get("rows", {})
-            row = {**made, "processor_s": round(spent)}
-            write("switches", {"setting": SMALL, "rows": {**table, label: row}})
+            keep("switches", {"setting": SMALL, "rows": {label: {**made, "processor_s": round(spent)}}})
 
 
-def written() -> dict[str, dict[str, dict[str, object]]]:
-    path = RESULTS / "detect_train.json"
-    return json.loads(path.read_text()) if path.is_file() else {}
-
-
-def write(part: str, said: dict[str, object]) -> None:
-    before = written()
-    before.pop("machine", None)
+def keep(part: str, said: dict[str, object]) -> None:
+    """Add to the results; rows of the table that other calls measured stay."""
+    before = read_results("detect_train")
+    if "rows" in said:
+        said["rows"] = {**before.get(part, {}).get("rows", {}), **said["rows"]}  # type: ignore[dict-item]
     write_results("detect_train", {**before, part: said})
 
 
@@ -112,7 +106,7 @@ def main() -> None:
     parser.add_argument("--rows", type=int, nargs="*", default=list(range(len(SWITCHES))))
     given = parser.parse_args()
     if given.part == "useful":
-        write("useful", useful())
+        keep("useful", useful())
     else:
         switches(given.seeds, given.rows)
 
