@@ -2,6 +2,7 @@
 
     python benchmarks/mesh.py --peers /tmp/peers_mesh/bin/python      classic methods and peers
     python benchmarks/mesh.py --part learned                          `learned` and `auto` on the same rows
+    python benchmarks/mesh.py --part learned --again                  the same after okulo's own model changed
     python benchmarks/mesh.py --part learned --models graph.onnx …    other networks on the same rows
     python benchmarks/mesh.py --part speed --peers …                  time and memory up to 2 million faces
 
@@ -115,6 +116,10 @@ def learned(options: argparse.Namespace) -> None:
     """Errors of `learned` and `auto` (or of other model files) on the rows of results that are there."""
     rows = known_rows(f"mesh-errors{options.name}")
     models = {f"learned {path.name.partition('.')[0]}": path for path in options.models} or {"learned": None}
+    if options.again:
+        stale = {*models, *(() if options.models else ("auto",))}
+        rows = {key: {k: v for k, v in found.items() if k not in stale} for key, found in rows.items()}
+        write_results(f"mesh-errors{options.name}", {"seed": options.seed, "rows": rows})
     for key, found in rows.items():
         name, kind, level = key.split()
         if (options.meshes and name not in options.meshes) or models.keys() <= found.keys():
@@ -178,6 +183,7 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=3, help="of the noise")
     parser.add_argument("--whole", action="store_true", help="do not cut meshes above 40,000 faces to 30,000")
     parser.add_argument("--models", nargs="*", type=Path, default=(), help="of --part learned")
+    parser.add_argument("--again", action="store_true", help="of --part learned: forget what is there first")
     parser.add_argument("--methods", nargs="*", help="of --part speed: default all")
     parser.add_argument("--counts", nargs="*", type=int, default=(20_000, 100_000, 500_000, 2_000_000))
     parser.add_argument("--shuffled", action="store_true", help="of --part speed: faces in any order")
