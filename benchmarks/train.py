@@ -30,11 +30,13 @@ from okulo.curate.scan import ScanParams
 from okulo.curate.scan import run as scan
 from okulo.io.samples import SampleParams
 from okulo.io.samples import run as write_sample
-from okulo.train.classify import Data, load_data, prepare
+from okulo.train.classify import load_data, prepare
+from okulo.train.data import Pictures
 from okulo.train.devices import World
 from okulo.train.feed import plain_batches
 from okulo.train.loop import train_epoch
 from okulo.train.params import ClassifyParams
+from okulo.train.session import Data
 
 Epoch = Callable[[], float]
 """Go through the pictures once; returns the share of the time that the steps took (nan: not measured)."""
@@ -58,17 +60,17 @@ def loop(
         optimiser.step()
 
 
-def ours(params: ClassifyParams, data: Data) -> Epoch:
-    job = prepare(params, data, World(CPU))
+def ours(params: ClassifyParams, data: Data[Pictures]) -> Epoch:
+    fit = prepare(params, data, World(CPU))
 
     def epoch() -> float:
-        said = train_epoch(job.learner, job.feed.epoch(0), job.loss_of)
+        said = train_epoch(fit.learner, fit.epoch(0), fit.loss_of)
         return said["step_s"] / (said["step_s"] + said["data_s"])
 
     return epoch
 
 
-def plain(params: ClassifyParams, data: Data, *, tuned: bool) -> Epoch:
+def plain(params: ClassifyParams, data: Data[Pictures], *, tuned: bool) -> Epoch:
     network = prepare(params, data, World(CPU)).learner.network
     if not tuned:
         network = copy.deepcopy(network).to(memory_format=torch.contiguous_format)
@@ -88,7 +90,7 @@ def plain(params: ClassifyParams, data: Data, *, tuned: bool) -> Epoch:
     return epoch
 
 
-def timms(params: ClassifyParams, data: Data, folder: Path) -> Epoch:
+def timms(params: ClassifyParams, data: Data[Pictures], folder: Path) -> Epoch:
     network = prepare(params, data, World(CPU)).learner.network
     network = copy.deepcopy(network).to(memory_format=torch.contiguous_format)
     side = data.preprocess.size[0]
@@ -112,7 +114,9 @@ def timms(params: ClassifyParams, data: Data, folder: Path) -> Epoch:
     return epoch
 
 
-def compare(params: ClassifyParams, data: Data, folder: Path, rounds: int) -> dict[str, dict[str, float]]:
+def compare(
+    params: ClassifyParams, data: Data[Pictures], folder: Path, rounds: int
+) -> dict[str, dict[str, float]]:
     ways: dict[str, Epoch] = {
         "okulo": ours(params, data),
         "plain": plain(params, data, tuned=False),

@@ -12,10 +12,12 @@ from okulo.core.errors import BadInput
 from okulo.train import ablate
 from okulo.train.ablate import gain_text, markdown, run
 from okulo.train.ablate_params import AblateParams
-from okulo.train.classify import Data, load_data, prepare
+from okulo.train.classify import load_data, prepare
+from okulo.train.data import Pictures
 from okulo.train.devices import World
 from okulo.train.loop import train_epoch
 from okulo.train.params import ClassifyParams
+from okulo.train.session import Data
 from okulo.train.tricks import baseline, tricks
 
 BASE: dict[str, Any] = {
@@ -35,19 +37,21 @@ SWITCHES: list[dict[str, Any]] = [
 
 
 @pytest.fixture(scope="module")
-def data(items: Path) -> Data:
+def data(items: Path) -> Data[Pictures]:
     return load_data(ClassifyParams(items=items, **BASE))
 
 
-def weights_after(data: Data, items: Path, **choices: Any) -> list[torch.Tensor]:
-    job = prepare(ClassifyParams(items=items, **{**BASE, **choices}), data, World(torch.device("cpu")))
-    figures = train_epoch(job.learner, job.feed.epoch(0), job.loss_of)
+def weights_after(data: Data[Pictures], items: Path, **choices: Any) -> list[torch.Tensor]:
+    fit = prepare(ClassifyParams(items=items, **{**BASE, **choices}), data, World(torch.device("cpu")))
+    figures = train_epoch(fit.learner, fit.epoch(0), fit.loss_of)
     assert np.isfinite(figures["loss"])
-    return [p.detach() for p in job.learner.answering.parameters()]
+    return [p.detach() for p in fit.learner.answering.parameters()]
 
 
 @pytest.mark.parametrize("switch", [*SWITCHES, {"ema": 0.9}], ids=str)
-def test_every_switch_changes_what_is_learned(switch: dict[str, Any], data: Data, items: Path) -> None:
+def test_every_switch_changes_what_is_learned(
+    switch: dict[str, Any], data: Data[Pictures], items: Path
+) -> None:
     plain, changed = weights_after(data, items), weights_after(data, items, **switch)
     same = len(plain) == len(changed) and all(
         a.shape == b.shape and torch.equal(a, b) for a, b in zip(plain, changed)
@@ -55,7 +59,7 @@ def test_every_switch_changes_what_is_learned(switch: dict[str, Any], data: Data
     assert not same
 
 
-def test_class_weights_do_nothing_where_classes_are_balanced(data: Data, items: Path) -> None:
+def test_class_weights_do_nothing_where_classes_are_balanced(data: Data[Pictures], items: Path) -> None:
     for a, b in zip(weights_after(data, items), weights_after(data, items, class_weights=True)):
         torch.testing.assert_close(a, b, rtol=1e-3, atol=1e-5)
 

@@ -18,13 +18,14 @@ from okulo.io.tables import read_items
 from okulo.nets.build import build
 from okulo.train import runfolder
 from okulo.train.ablate_params import AblateParams, AblateReport, Row
-from okulo.train.classify import Data, load_data, prepare
+from okulo.train.classify import load_data, prepare
 from okulo.train.data import Pictures, decode_all
 from okulo.train.devices import World, find_device
 from okulo.train.loop import train_epoch
 from okulo.train.measure import measure
 from okulo.train.params import ClassifyParams
 from okulo.train.precision import choose_precision
+from okulo.train.session import Data
 from okulo.train.settle import settle_architecture
 from okulo.train.tricks import baseline, tricks
 
@@ -92,7 +93,7 @@ class Done:
         return {**said, "items": self._data, "output": ""}
 
 
-def _judged(params: AblateParams, data: Data) -> Pictures:
+def _judged(params: AblateParams, data: Data[Pictures]) -> Pictures:
     if params.on == "val":
         if not len(data.val):
             raise BadInput("on", "there is no val split", hint="give --on test")
@@ -112,13 +113,15 @@ def _steps(params: AblateParams, start: dict[str, Any], world: World) -> list[tu
     return steps
 
 
-def _train_once(params: ClassifyParams, data: Data, judged: Pictures, world: World) -> tuple[float, float]:
-    job = prepare(params, data, world)
+def _train_once(
+    params: ClassifyParams, data: Data[Pictures], judged: Pictures, world: World
+) -> tuple[float, float]:
+    fit = prepare(params, data, world)
     started = time.perf_counter()
-    for epoch in range(job.plan.epochs):
-        train_epoch(job.learner, job.feed.epoch(epoch), job.loss_of)
+    for epoch in range(fit.plan.epochs):
+        train_epoch(fit.learner, fit.epoch(epoch), fit.loss_of)
     seconds = time.perf_counter() - started
-    return measure(job.learner.answering, judged, data.preprocess, world.device).accuracy, seconds
+    return measure(fit.learner.answering, judged, data.preprocess, world.device).accuracy, seconds
 
 
 def _rows(names: Sequence[str], scores: np.ndarray, seconds: np.ndarray, *, stacked: bool) -> tuple[Row, ...]:

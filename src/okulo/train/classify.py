@@ -1,6 +1,6 @@
 """The recipe "classify": from a table of labelled pictures to a run folder.
 
-`run` settles what is asked, `prepare` makes everything that takes part, `fit` goes through the epochs.
+`load_data` decodes the pictures, `prepare` makes everything that takes part; `train.session` does the rest.
 Each epoch's randomness is a function of seed and epoch alone, and a state is written after each: a run that
 was killed goes on as if nothing had happened.
 """
@@ -9,7 +9,6 @@ import copy
 import math
 import time
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -18,24 +17,21 @@ import torch
 from torch import nn
 
 from okulo.core.errors import BadInput
-from okulo.core.model import ModelInfo, Preprocess
-from okulo.core.nouns import Findings
+from okulo.core.model import ModelInfo
 from okulo.core.protocols import Progress, silent
 from okulo.core.table import Items, fingerprint
-from okulo.io.files import write_json
 from okulo.io.tables import read_items
 from okulo.nets.blocks import zero_gamma
 from okulo.nets.build import build
-from okulo.nets.cost import cost
 from okulo.nets.losses.targets import gap_optimum
 from okulo.nets.timm_backbone import TimmClassifier, fetch_pretrained, load_backbone
 from okulo.train import runfolder
 from okulo.train.augment import make_changes
 from okulo.train.data import Pictures, Row, choose_items, decode_all
-from okulo.train.devices import World, join_world
+from okulo.train.devices import World
 from okulo.train.feed import Feed
-from okulo.train.fit import Fit, begin, epochs_by_trial, go_through
-from okulo.train.loop import Learner, LossOf
+from okulo.train.fit import Fit, epochs_by_trial
+from okulo.train.loop import Learner
 from okulo.train.measure import measure
 from okulo.train.objective import make_loss, make_teacher
 from okulo.train.optim import make_optimiser
@@ -44,65 +40,18 @@ from okulo.train.plan import EPOCHS, Plan, make_plan
 from okulo.train.precision import Precision, choose_precision
 from okulo.train.report import TrainReport
 from okulo.train.schedule import make_schedule
+from okulo.train.session import Data, carry_out, figures
 from okulo.train.settle import settle_architecture, settle_preprocess
-
-
-@dataclass(frozen=True)
-class Data:
-    """The pictures of a run, and what was left out."""
-
-    train: Pictures
-    val: Pictures
-    classes: tuple[str, ...]
-    preprocess: Preprocess
-    findings: list[Row]
-    fingerprint: str
-    decode_s: float
-
-
-@dataclass
-class Job:
-    """All that takes part in one run."""
-
-    params: ClassifyParams
-    world: World
-    data: Data
-    architecture: dict[str, Any]
-    plan: Plan
-    precision: Precision
-    feed: Feed
-    loss_of: LossOf
-    learner: Learner
-    versions: dict[str, str] = field(default_factory=runfolder.versions)
 
 
 def run(params: ClassifyParams, progress: Progress = silent) -> TrainReport:
     """Train, and write the run folder."""
-    config: dict[str, Any] = {}
-    if params.resume:
-        params, config = runfolder.read_config(params.output, params)
-    with join_world(params.device) as world:
-        if world.leads and not config:
-            runfolder.start_folder(params.output)
-        progress = progress if world.leads else silent
-        store = Path(params.output) / f"pictures-{world.rank}.cache"
-        try:
-            data = load_data(params, store, progress)
-            if config and config["data"] != data.fingerprint:
-                raise BadInput(
-                    str(params.items), "is not the table the run began with", hint="start a new run"
-                )
-            job = prepare(params, data, world, config)
-            fit = _fit(job)
-            begin(fit, resumed=bool(config), plan=asdict(job.plan), precision=job.precision.name,
-                  preprocess=data.preprocess, classes=data.classes, data=data.fingerprint)  # fmt: skip
-            go_through(fit, progress)
-            return _finish(job, fit)
-        finally:
-            store.unlink(missing_ok=True)
+    return carry_out(params, progress, load=load_data, prepare=prepare, report=_report)
 
 
-def load_data(params: ClassifyParams, store: Path | None = None, progress: Progress = silent) -> Data:
+def load_data(
+    params: ClassifyParams, store: Path | None = None, progress: Progress = silent
+) -> Data[Pictures]:
     """Choose the items and decode their pictures, into the file `store` where memory would not do."""
     items = read_items(params.items)
     chosen = choose_items(items, params.val_share, params.seed)
@@ -130,17 +79,25 @@ def load_data(params: ClassifyParams, store: Path | None = None, progress: Progr
     )
 
 
-def prepare(params: ClassifyParams, data: Data, world: World, config: dict[str, Any] | None = None) -> Job:
+def prepare(
+    params: ClassifyParams, data: Data[Pictures], world: World, config: Mapping[str, Any] | None = None
+) -> Fit:
     """Make network, plan, loss and learner; what a resumed run's `config` has settled stays so."""
     architecture = settle_architecture(params, len(data.classes))
     network = start_network(params, architecture)
     network = network.to(world.device).to(memory_format=torch.channels_last)
     precision = choose_precision(config["precision"] if config else params.precision, world.device, network)
     loss_of = make_loss(params, data.train.labels, len(data.classes), world.device)
+    versions = runfolder.versions()
 
-    def made(plan: Plan, network: nn.Module) -> Job:
-        feed, learner = _feed(params, data, plan, world), _learner(params, network, plan, precision, world)
-        return Job(params, world, data, architecture, plan, precision, feed, loss_of, learner)
+    def made(plan: Plan, network: nn.Module) -> Fit:
+        learner = _learner(params, network, plan, precision, world)
+        return Fit(
+            params=params, world=world, plan=plan, learner=learner, architecture=architecture,
+            epoch=_feed(params, data, plan, world).epoch, loss_of=loss_of,
+            measure=lambda: _measure(learner, data), best_by="val_accuracy",
+            info=lambda best: _info(params, data, best, versions),
+        )  # fmt: skip
 
     n = len(data.train)
     if config:
@@ -148,7 +105,7 @@ def prepare(params: ClassifyParams, data: Data, world: World, config: dict[str, 
     epochs = params.epochs or EPOCHS
     if params.seconds is not None:
         trial = made(make_plan(params, n, 1, world.size), copy.deepcopy(network))
-        epochs = epochs_by_trial(_fit(trial), params.seconds)
+        epochs = epochs_by_trial(trial, params.seconds)
     return made(make_plan(params, n, epochs, world.size), network)
 
 
@@ -167,7 +124,7 @@ def start_network(params: ClassifyParams, architecture: dict[str, Any]) -> nn.Mo
     return network
 
 
-def _feed(params: ClassifyParams, data: Data, plan: Plan, world: World) -> Feed:
+def _feed(params: ClassifyParams, data: Data[Pictures], plan: Plan, world: World) -> Feed:
     changes = make_changes(
         flips=params.flip,
         shifts=plan.shift,
@@ -199,79 +156,35 @@ def _learner(
     return Learner(network, optimiser, schedule, precision, world, ema=params.ema or 0.0, l1=params.l1)
 
 
-def _measure(job: Job) -> dict[str, float]:
+def _measure(learner: Learner, data: Data[Pictures]) -> dict[str, float]:
     """Accuracy and loss on val; nothing where there is none."""
-    if not len(job.data.val):
+    if not len(data.val):
         return {}
-    said = measure(job.learner.answering, job.data.val, job.data.preprocess, job.world.device)
+    said = measure(learner.answering, data.val, data.preprocess, learner.world.device)
     return {"val_loss": said.loss, "val_accuracy": said.accuracy, "logit_gap": said.logit_gap}
 
 
-def _fit(job: Job) -> Fit:
-    return Fit(
-        params=job.params,
-        world=job.world,
-        plan=job.plan,
-        learner=job.learner,
-        architecture=job.architecture,
-        epoch=job.feed.epoch,
-        loss_of=job.loss_of,
-        measure=lambda: _measure(job),
-        best_by="val_accuracy",
-        info=lambda best: _info(job, best),
-    )
-
-
-def _finish(job: Job, fit: Fit) -> TrainReport:
-    report = _report(job, fit)
-    if job.world.leads:
-        runfolder.write_metrics(job.params.output, fit.history)
-        runfolder.write_curves(job.params.output, fit.history)
-        write_json(job.params.output / runfolder.REPORT, report)
-    job.world.wait()
-    return report
-
-
-def _info(job: Job, best: Mapping[str, float]) -> ModelInfo:
+def _info(
+    params: ClassifyParams, data: Data[Pictures], best: Mapping[str, float], versions: Mapping[str, str]
+) -> ModelInfo:
     named = ("val_accuracy", "val_loss")
     return ModelInfo(
         task="classify",
-        preprocess=job.data.preprocess,
-        classes=job.data.classes,
-        name=job.params.backbone,
+        preprocess=data.preprocess,
+        classes=data.classes,
+        name=params.backbone,
         metrics={name: best[name] for name in named if name in best},
-        data=job.data.fingerprint,
-        versions=job.versions,
+        data=data.fingerprint,
+        versions=versions,
     )
 
 
-def _report(job: Job, fit: Fit) -> TrainReport:
-    history, best = fit.history, fit.best or fit.history[-1]
-    steps, data = (sum(row[name] for row in history) for name in ("step_s", "data_s"))
-    spent = cost(copy.deepcopy(job.learner.network), job.data.preprocess.size)
-    smoothing = job.plan.label_smoothing
+def _report(fit: Fit, data: Data[Pictures]) -> TrainReport:
+    best, smoothing = fit.best or fit.history[-1], fit.plan.label_smoothing
     return TrainReport(
-        run=job.params.output,
-        backbone=job.params.backbone,
-        classes=job.data.classes,
-        input_size=job.data.preprocess.size[0],
-        train_items=len(job.data.train),
-        val_items=len(job.data.val),
-        parameters=spent.parameters,
-        multiply_adds=spent.multiply_adds,
-        precision=job.precision.name,
-        device=str(job.world.device),
-        processes=job.world.size,
-        epochs=job.plan.epochs,
-        best_epoch=int(best["epoch"]),
-        train_loss=history[-1]["train_loss"],
+        **figures(fit, data),
         val_loss=best.get("val_loss"),
         val_accuracy=best.get("val_accuracy"),
         logit_gap=best.get("logit_gap"),
-        logit_gap_optimum=gap_optimum(len(job.data.classes), smoothing) if smoothing else None,
-        seconds=steps + data + sum(row["val_s"] for row in history),
-        decode_seconds=job.data.decode_s,
-        images_per_second=float(np.median([row["images_per_s"] for row in history])),
-        step_share=steps / (steps + data),
-        findings=Findings.of(job.data.findings),
+        logit_gap_optimum=gap_optimum(len(data.classes), smoothing) if smoothing else None,
     )

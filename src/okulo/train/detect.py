@@ -7,7 +7,7 @@ what was held apart; the epochs, their state and their files are those of the ot
 import copy
 import time
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -20,26 +20,23 @@ from okulo.algo.anchors import find_anchors, mean_overlap
 from okulo.algo.detect import finish
 from okulo.core.errors import BadInput
 from okulo.core.model import OVERLAP, ModelInfo, Preprocess, Threshold
-from okulo.core.nouns import Detections, Findings
+from okulo.core.nouns import Detections
 from okulo.core.protocols import Progress, silent
 from okulo.core.table import fingerprint
 from okulo.evaluate.boxes import LOWEST
-from okulo.io.files import write_json
 from okulo.io.tables import read_items
 from okulo.metrics.detection import average_precision, best_threshold
 from okulo.nets.blocks import zero_gamma
 from okulo.nets.build import BUILDERS, build
-from okulo.nets.cost import cost
 from okulo.nets.detector import COARSEST, TRUNKS, Detector
 from okulo.nets.losses.detection import batch_truth, detection_loss
 from okulo.nets.timm_backbone import data_settings, load_backbone
 from okulo.train import runfolder
 from okulo.train.augment import make_changes, tint
-from okulo.train.data import Row
 from okulo.train.detect_data import Boxed, BoxFeed, choose_boxed, decode_boxed
-from okulo.train.devices import World, join_world
+from okulo.train.devices import World
 from okulo.train.feed import pixels_of
-from okulo.train.fit import Fit, begin, epochs_by_trial, go_through
+from okulo.train.fit import Fit, epochs_by_trial
 from okulo.train.loop import Batch, Learner, LossOf
 from okulo.train.mosaic import Warp
 from okulo.train.optim import make_optimiser
@@ -48,6 +45,7 @@ from okulo.train.plan import EPOCHS, LIGHT, Plan, make_plan
 from okulo.train.precision import Precision, choose_precision
 from okulo.train.report import DetectReport
 from okulo.train.schedule import make_schedule
+from okulo.train.session import Data, carry_out, figures
 
 SIDES = (96, 128, 160, 192, 224, 256, 320, 416)
 BATCH = 16
@@ -63,46 +61,18 @@ SILENT = {"mixup": 0.0, "policy": "none", "teacher": None, "balanced_sampling": 
 """Switches of other recipes, as they must be."""
 
 
-@dataclass(frozen=True)
-class Data:
-    """The pictures of a run, and what was left out."""
-
-    train: Boxed
-    val: Boxed
-    classes: tuple[str, ...]
-    preprocess: Preprocess
-    findings: list[Row]
-    fingerprint: str
-    decode_s: float
-
-
 def run(params: ClassifyParams, progress: Progress = silent) -> DetectReport:
     """Train, and write the run folder."""
-    config: dict[str, Any] = {}
-    if params.resume:
-        params, config = runfolder.read_config(params.output, params)
+    return carry_out(
+        params, progress, load=load_data, prepare=prepare, report=_report, settle=settle, panels=PANELS
+    )
+
+
+def settle(params: ClassifyParams) -> ClassifyParams:
+    """Say what is left to the recipe to choose."""
     check(params)
     optimiser = "adamw" if params.optimiser == "auto" else params.optimiser
-    params = replace(params, optimiser=optimiser, batch=params.batch or BATCH)
-    with join_world(params.device) as world:
-        if world.leads and not config:
-            runfolder.start_folder(params.output)
-        progress = progress if world.leads else silent
-        store = Path(params.output) / f"pictures-{world.rank}.cache"
-        try:
-            data = load_data(params, store, progress)
-            if config and config["data"] != data.fingerprint:
-                raise BadInput(
-                    str(params.items), "is not the table the run began with", hint="start a new run"
-                )
-            fit, precision = prepare(params, data, world, config)
-            begin(fit, resumed=bool(config), plan=asdict(fit.plan), precision=precision.name,
-                  preprocess=data.preprocess, classes=data.classes, data=data.fingerprint)  # fmt: skip
-            go_through(fit, progress)
-            return _finish(fit, data, precision)
-        finally:
-            for each in (store, store.with_suffix(".val")):
-                each.unlink(missing_ok=True)
+    return replace(params, optimiser=optimiser, batch=params.batch or BATCH)
 
 
 def check(params: ClassifyParams) -> None:
@@ -119,7 +89,7 @@ def check(params: ClassifyParams) -> None:
         raise BadInput("backbone", wanted=f"{', '.join(TRUNKS)}, or a name of timm", got=params.backbone)
 
 
-def load_data(params: ClassifyParams, store: Path, progress: Progress = silent) -> Data:
+def load_data(params: ClassifyParams, store: Path, progress: Progress = silent) -> Data[Boxed]:
     """Choose the items and decode their pictures, into files where memory would not do."""
     items = read_items(params.items)
     chosen = choose_boxed(items, params.val_share, params.seed)
@@ -151,7 +121,7 @@ def settle_input(params: ClassifyParams, frame: pl.DataFrame) -> Preprocess:
     return Preprocess(size=(side, side), fit=fit, mean=tuple(said["mean"]), std=tuple(said["std"]))
 
 
-def settle_architecture(params: ClassifyParams, data: Data) -> dict[str, Any]:
+def settle_architecture(params: ClassifyParams, data: Data[Boxed]) -> dict[str, Any]:
     """Say how the network is built; its anchors are those of the training boxes."""
     sizes = np.concatenate(data.train.boxes)
     sizes = (sizes[:, 2:] - sizes[:, :2]).astype(np.float64)
@@ -163,8 +133,8 @@ def settle_architecture(params: ClassifyParams, data: Data) -> dict[str, Any]:
 
 
 def prepare(
-    params: ClassifyParams, data: Data, world: World, config: Mapping[str, Any] | None = None
-) -> tuple[Fit, Precision]:
+    params: ClassifyParams, data: Data[Boxed], world: World, config: Mapping[str, Any] | None = None
+) -> Fit:
     """Make network, plan, loss and learner; what a resumed run's `config` has settled stays so."""
     architecture = config["architecture"] if config else settle_architecture(params, data)
     network = start_network(params, architecture).to(world.device).to(memory_format=torch.channels_last)
@@ -181,13 +151,13 @@ def prepare(
         )  # fmt: skip
 
     if config:
-        return made(Plan(**config["plan"]), network), precision
+        return made(Plan(**config["plan"]), network)
     asked = replace(params, lr=params.lr if params.lr is not None else LR[params.optimiser])
     epochs = params.epochs or EPOCHS
     if params.seconds is not None:
         trial = made(make_plan(asked, len(data.train), 1, world.size), copy.deepcopy(network))
         epochs = epochs_by_trial(trial, params.seconds)
-    return made(make_plan(asked, len(data.train), epochs, world.size), network), precision
+    return made(make_plan(asked, len(data.train), epochs, world.size), network)
 
 
 def start_network(params: ClassifyParams, architecture: Mapping[str, Any]) -> Detector:
@@ -212,7 +182,7 @@ def make_loss(params: ClassifyParams, network: Detector) -> LossOf:
     return of_batch
 
 
-def _feed(params: ClassifyParams, data: Data, plan: Plan, world: World) -> BoxFeed:
+def _feed(params: ClassifyParams, data: Data[Boxed], plan: Plan, world: World) -> BoxFeed:
     light = plan.epochs >= LIGHT
     zoom = params.zoom if params.zoom is not None else (0.4 if light else 0.0)
     colour = params.colour if params.colour is not None else (0.3 if light else 0.0)
@@ -236,7 +206,7 @@ def _learner(
     return Learner(network, optimiser, schedule, precision, world, ema=ema, l1=params.l1)
 
 
-def settled(data: Data, threshold: float = LOWEST, how: str = "") -> ModelInfo:
+def settled(data: Data[Boxed], threshold: float = LOWEST, how: str = "") -> ModelInfo:
     """What has to be known to make boxes of the network's answers."""
     said = Threshold(value=threshold, how=how)
     return ModelInfo(
@@ -270,7 +240,7 @@ def measure(network: nn.Module, data: Boxed, info: ModelInfo, device: torch.devi
 
 
 def _info(
-    params: ClassifyParams, data: Data, best: Mapping[str, float], versions: Mapping[str, str]
+    params: ClassifyParams, data: Data[Boxed], best: Mapping[str, float], versions: Mapping[str, str]
 ) -> ModelInfo:
     how = "best F1 at an overlap of .5 on val" if "val_threshold" in best else ""
     info = settled(data, round(best.get("val_threshold", 0.25), 3), how)
@@ -278,47 +248,17 @@ def _info(
     return replace(info, name=params.backbone, metrics=metrics, data=data.fingerprint, versions=versions)
 
 
-def _finish(fit: Fit, data: Data, precision: Precision) -> DetectReport:
-    report = _report(fit, data, precision)
-    if fit.world.leads:
-        runfolder.write_metrics(fit.params.output, fit.history)
-        runfolder.write_curves(fit.params.output, fit.history, PANELS)
-        write_json(fit.params.output / runfolder.REPORT, report)
-    fit.world.wait()
-    return report
-
-
-def _report(fit: Fit, data: Data, precision: Precision) -> DetectReport:
-    history, best = fit.history, fit.best or fit.history[-1]
-    steps, waited = (sum(row[name] for row in history) for name in ("step_s", "data_s"))
-    spent = cost(copy.deepcopy(fit.learner.network), data.preprocess.size)
+def _report(fit: Fit, data: Data[Boxed]) -> DetectReport:
+    best = fit.best or fit.history[-1]
     anchors = np.array(fit.architecture["anchors"]).reshape(-1, 2) * data.preprocess.size[::-1]
     sizes = np.concatenate(data.train.boxes).astype(np.float64)
     return DetectReport(
-        run=fit.params.output,
-        backbone=fit.params.backbone,
-        classes=data.classes,
-        input_size=data.preprocess.size[0],
+        **figures(fit, data),
         anchors=tuple((float(w), float(h)) for w, h in anchors.round(1)),
         anchor_overlap=mean_overlap(sizes[:, 2:] - sizes[:, :2], anchors),
-        train_items=len(data.train),
         train_boxes=sum(map(len, data.train.boxes)),
-        val_items=len(data.val),
         val_boxes=sum(map(len, data.val.boxes)),
-        parameters=spent.parameters,
-        multiply_adds=spent.multiply_adds,
-        precision=precision.name,
-        device=str(fit.world.device),
-        processes=fit.world.size,
-        epochs=fit.plan.epochs,
-        best_epoch=int(best["epoch"]),
-        train_loss=history[-1]["train_loss"],
         val_map=best.get("val_map"),
         val_map_50=best.get("val_map_50"),
         threshold=best.get("val_threshold"),
-        seconds=steps + waited + sum(row["val_s"] for row in history),
-        decode_seconds=data.decode_s,
-        images_per_second=float(np.median([row["images_per_s"] for row in history])),
-        step_share=steps / (steps + waited),
-        findings=Findings.of(data.findings),
     )
