@@ -45,6 +45,12 @@ def rank_with_cleanlab(python: str, labels: np.ndarray, probabilities: np.ndarra
             return dict(held)
 
 
+def judged(data: Labelled, given: np.ndarray, seed: int) -> np.ndarray:
+    """Probabilities out of fold, as `okulo audit` makes them."""
+    rng = np.random.default_rng(seed)
+    return out_of_fold(prepare(data.vectors), given, None, classes=data.classes, folds=5, rounds=2, rng=rng)
+
+
 def compare(
     data: Labelled, noise: str, near: tuple[np.ndarray, np.ndarray], seed: int, python: str
 ) -> dict[str, object]:
@@ -52,15 +58,7 @@ def compare(
     given = plant(data, noise, near, SHARE, rng)
     wrong = given != data.truth
     start = time.process_time()
-    ours = out_of_fold(
-        prepare(data.vectors),
-        given,
-        None,
-        classes=data.classes,
-        folds=5,
-        rounds=2,
-        rng=np.random.default_rng(seed),
-    )
+    ours = judged(data, given, seed)
     scores = doubt(ours, given)
     estimate, severity = estimate_wrong(ours, given, rng=np.random.default_rng(seed))
     spent = time.process_time() - start
@@ -96,15 +94,7 @@ def review(data: Labelled, noise: str, near: tuple[np.ndarray, np.ndarray], seed
     Measured twice: on the labels as they are then, and (which nobody can in life) on the truth.
     """
     given = plant(data, noise, near, SHARE, np.random.default_rng(seed))
-    answer = out_of_fold(
-        prepare(data.vectors),
-        given,
-        None,
-        classes=data.classes,
-        folds=5,
-        rounds=2,
-        rng=np.random.default_rng(seed),
-    )
+    answer = judged(data, given, seed)
     order = np.argsort(-doubt(answer, given), kind="stable")
     looked = np.zeros(len(given), bool)
     looked[order[: round(2 * SHARE * len(given))]] = True

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field, fields
 from typing import Any
 
 from okulo.core.errors import BadInput
-from okulo.core.model import FORMAT
+from okulo.core.model import FORMAT, check_format
 from okulo.core.report import to_json
 
 ARRAY_TASKS = {"normals": "normals"}
@@ -44,10 +44,7 @@ class ArrayInfo:
     @classmethod
     def from_json(cls, said: Mapping[str, Any]) -> "ArrayInfo":
         """Read what `to_json` wrote; a missing field, a wrong type or a newer format is BadInput."""
-        if not isinstance(said.get("format"), int):
-            raise BadInput("model file", "has no okulo metadata")
-        if said["format"] > FORMAT:
-            raise BadInput("model file", wanted=f"format ≤ {FORMAT}", got=said["format"], hint="update okulo")
+        check_format(said)
         if said.get("task") not in ARRAY_TASKS:
             raise BadInput(
                 "model file", wanted=f"task {', '.join(ARRAY_TASKS)}", got=f"task {said.get('task')!r}"

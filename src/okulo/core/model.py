@@ -108,6 +108,14 @@ class Threshold:
             raise BadInput("threshold", wanted="a probability, 0 to 1", got=self.value)
 
 
+def check_format(said: Mapping[str, Any], hint: str = "") -> None:
+    """Raise BadInput unless metadata are there, and of a format this okulo knows."""
+    if not isinstance(said.get("format"), int):
+        raise BadInput("model file", "has no okulo metadata", hint=hint)
+    if said["format"] > FORMAT:
+        raise BadInput("model file", wanted=f"format ≤ {FORMAT}", got=said["format"], hint="update okulo")
+
+
 @dataclass(frozen=True, kw_only=True)
 class ModelInfo:
     """All a model file says of itself; stored as metadata `okulo.<field>`, each value JSON.
@@ -151,10 +159,7 @@ class ModelInfo:
     @classmethod
     def from_json(cls, said: Mapping[str, Any]) -> "ModelInfo":
         """Read what `to_json` wrote; a missing field, a wrong type or a newer format is BadInput."""
-        if not isinstance(said.get("format"), int):
-            raise BadInput("model file", "has no okulo metadata", hint="`okulo export` writes model files")
-        if said["format"] > FORMAT:
-            raise BadInput("model file", wanted=f"format ≤ {FORMAT}", got=said["format"], hint="update okulo")
+        check_format(said, hint="`okulo export` writes model files")
         known = {each.name for each in fields(cls)}
         try:
             values = {name: value for name, value in said.items() if name in known}
