@@ -105,8 +105,11 @@ class Darknet:
         return boxes.reshape(n, 4), scores.reshape(n, classes)
 
 
-def cfg_of(name: str, folder: Path, **options: int) -> Path:
-    """Copy one of Darknet's own cfgs, some options of `[net]` changed."""
+def cfg_of(name: str, folder: Path, thin: int = 1, **options: int) -> Path:
+    """Copy one of Darknet's own cfgs, some options of `[net]` changed, every `thin`-th filter kept.
+
+    Where filters stand for boxes (no power of two) all are kept: the networks differ in their width only.
+    """
     source = CFGS / f"{name}.cfg"
     if not source.is_file():
         missing("Darknet's cfg files", "apt-get install darknet")
@@ -114,8 +117,16 @@ def cfg_of(name: str, folder: Path, **options: int) -> Path:
     end = next(i for i, line in enumerate(lines[1:], 1) if line.startswith("["))
     net = [line for line in lines[:end] if line.partition("=")[0].strip() not in options]
     path = folder / f"{name}.cfg"
-    path.write_text("\n".join([*net, *(f"{key}={value}" for key, value in options.items()), *lines[end:]]))
+    layers = [_thinner(line, thin) for line in lines[end:]]
+    path.write_text("\n".join([*net, *(f"{key}={value}" for key, value in options.items()), *layers]))
     return path
+
+
+def _thinner(line: str, thin: int) -> str:
+    key, _, value = (part.strip() for part in line.partition("="))
+    if key != "filters" or int(value).bit_count() > 1:
+        return line
+    return f"filters={max(4, int(value) // thin)}"
 
 
 def random_weights(cfg: Path, path: Path, seed: int = 0, major: int = 0, minor: int = 2) -> Path:

@@ -18,12 +18,13 @@ NETWORKS = {
     "yolov3": {"width": 96, "height": 64},
 }
 SLOW = {"yolov1": {"width": 448, "height": 448}, "yolov3-spp": {"width": 96, "height": 64}}
-every = [*NETWORKS, *(pytest.param(name, marks=pytest.mark.slow) for name in SLOW)]
+every = [(name, 8) for name in NETWORKS]
+every += [pytest.param(name, 1, marks=pytest.mark.slow) for name in NETWORKS | SLOW]
 
 
-@pytest.mark.parametrize("name", every)
-def test_candidates_are_darknets(name: str, tmp_path: Path) -> None:
-    cfg = cfg_of(name, tmp_path, **(NETWORKS | SLOW)[name])
+@pytest.mark.parametrize(("name", "thin"), every)
+def test_candidates_are_darknets(name: str, thin: int, tmp_path: Path) -> None:
+    cfg = cfg_of(name, tmp_path, thin, **(NETWORKS | SLOW)[name])
     weights = random_weights(cfg, tmp_path / "w.weights")
     made = tmp_path / "m.okulo.onnx"
     run(DarknetParams(cfg=cfg, weights=weights, output=made, fit="stretch"))

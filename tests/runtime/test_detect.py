@@ -7,7 +7,6 @@ import numpy as np
 import polars as pl
 import pytest
 from tests.detectors import CLASSES, write_detector
-from tests.models import write_model
 
 from okulo.core.errors import BadInput
 from okulo.core.nouns import Detections
@@ -120,14 +119,15 @@ def test_bad_input_is_said_plainly(
     assert not list(tmp_path.iterdir())
 
 
-def test_a_broken_video_and_a_classifier_are_refused(detector: Path, tmp_path: Path) -> None:
+def test_a_broken_video_and_a_classifier_are_refused(
+    detector: Path, model_path: Path, tmp_path: Path
+) -> None:
     broken = tmp_path / "a.mp4"
     broken.write_bytes(b"no video at all" * 50)
     with pytest.raises(BadInput, match="is no video that can be read"):
         run(ask(detector, broken, output=tmp_path / "a.parquet"))
-    classifier = write_model(tmp_path / "c.okulo.onnx")
     with pytest.raises(BadInput, match="expected a model that detects, got task classify"):
-        run(ask(classifier, broken, output=tmp_path / "a.parquet"))
+        run(ask(model_path, broken, output=tmp_path / "a.parquet"))
 
 
 def test_drawing_changes_the_copy_only() -> None:
