@@ -38,7 +38,7 @@ def test_the_curve_goes_through_the_smallest_cells_first() -> None:
 
 def test_an_ordered_mesh_is_the_same_surface() -> None:
     mesh, _ = shuffled(part(np.random.default_rng(3), 0.1))
-    ordered = put_in_order(mesh)
+    ordered = put_in_order(mesh, near=0)
     np.testing.assert_array_equal(ordered.mesh.vertices[ordered.which], mesh.vertices)
     faces = sorted(map(tuple, ordered.which[mesh.faces].tolist()))
     assert sorted(map(tuple, ordered.mesh.faces.tolist())) == faces
@@ -52,15 +52,24 @@ def test_the_order_in_a_file_changes_no_answer(method: str) -> None:
     noisy = add_noise(blob(np.random.default_rng(2), 3), "along-normal", 0.2, np.random.default_rng(0))
     mixed, places = shuffled(noisy)
     recipe = Recipe(method=method)
-    done = denoise(mixed, recipe)
+    ordered = put_in_order(mixed, near=0)
+    done = ordered.back(apply(ordered.mesh, topology(ordered.mesh), recipe), mixed)
     assert done.faces is mixed.faces
-    np.testing.assert_allclose(
-        done.vertices[places], apply(noisy, topology(noisy), recipe).vertices, atol=1e-6
-    )
+    wanted = apply(noisy, topology(noisy), recipe).vertices
+    np.testing.assert_allclose(done.vertices[places], wanted, atol=1e-6)
+    np.testing.assert_allclose(denoise(mixed, recipe).vertices[places], wanted, atol=1e-6)
+
+
+def test_only_a_mesh_whose_neighbours_are_far_apart_is_put_in_order() -> None:
+    rows = blob(np.random.default_rng(2), 6)
+    mixed, _ = shuffled(rows)
+    assert put_in_order(mixed).mesh is not mixed
+    again = put_in_order(put_in_order(mixed).mesh)
+    np.testing.assert_array_equal(again.which, np.arange(len(rows.vertices)))
 
 
 def test_empty_and_flat_meshes_can_be_ordered() -> None:
     nothing = Mesh(np.zeros((0, 3)), np.zeros((0, 3), np.int32))
-    assert len(put_in_order(nothing).mesh) == 0
+    assert len(put_in_order(nothing, near=-1).mesh) == 0
     same = Mesh(np.ones((3, 3)), np.int32([[0, 1, 2]]))
-    assert put_in_order(same).which.tolist() == [0, 1, 2]
+    assert put_in_order(same, near=0).which.tolist() == [0, 1, 2]

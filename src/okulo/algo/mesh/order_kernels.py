@@ -57,3 +57,14 @@ def renumbered(faces, order):  # type: ignore[no-untyped-def]
             out[i, k] = which[faces[i, k]]
         first[i] = min(out[i, 0], out[i, 1], out[i, 2])
     return which, out, first
+
+
+@compiled
+def step_in_memory(faces):  # type: ignore[no-untyped-def]
+    """How far vertex numbers of a face, and those of one face and the next, are apart on average."""
+    total = 0
+    for i in range(len(faces)):
+        total += abs(faces[i, 0] - faces[i, 1]) + abs(faces[i, 1] - faces[i, 2])
+        if i > 0:
+            total += abs(faces[i, 0] - faces[i - 1, 0])
+    return total / (3 * max(len(faces), 1))
