@@ -27,7 +27,7 @@ check: $(VENV)/dev.stamp  ## format, lint, types, layers, docs
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-cache
 	$(BIN)/python docs/make_help.py --check
-	$(BIN)/mkdocs build --strict --quiet
+	$(BIN)/mkdocs build --strict
 
 format: $(VENV)/dev.stamp  ## mend what a machine can mend
 	$(BIN)/ruff format .

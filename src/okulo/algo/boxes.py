@@ -143,7 +143,9 @@ def soft_nms(
     Nothing is thrown away at once: a score is lowered by how much the box overlaps with better ones.
 
     Args:
-        xyxy, score, label: the boxes.
+        xyxy: the boxes, pixels.
+        score: how sure each is.
+        label: the class of each.
         sigma: a score is multiplied by exp(-overlap² / sigma); 0: by 1 - overlap above the threshold instead.
         threshold: for `sigma` 0.
         least: boxes whose score falls below are left out.

@@ -26,7 +26,8 @@ def finish(
         boxes: candidates, xyxy as shares of the network's `pixels`.
         scores: of each candidate for each class; one candidate can be several classes.
         info: says the threshold, the overlap, and how the picture was laid into `pixels`.
-        height, width: the picture's size, pixels.
+        height: of the picture, pixels.
+        width: of the picture, pixels.
     """
     threshold = np.float32(info.threshold.value if info.threshold else THRESHOLD)
     rows, labels = above(np.ascontiguousarray(scores), threshold)

@@ -40,7 +40,8 @@ def param(
     Args:
         default: the value when none is given; a field without one is required.
         help: one line for `--help`, the schema and the form; units belong here and in the name.
-        low, high: bounds, both inclusive.
+        low: the least that is allowed.
+        high: the most that is allowed.
         choices: the words that are allowed.
         positional: given by place on the command line, not by name.
         short: one letter, for `-o`.

@@ -25,7 +25,8 @@ def make_app(frame_png: bytes, start: Mapping[str, Any], check: Act, save: Act) 
     Args:
         frame_png: the picture that is marked.
         start: what the page begins with.
-        check, save: what to answer to marks; BadInput is told to the user as it is.
+        check: what to answer to marks; BadInput is told to the user as it is.
+        save: the same, when they are to be kept.
     """
 
     def home(request: Request) -> Response:
