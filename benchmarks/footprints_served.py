@@ -36,7 +36,7 @@ LOOP = """
 import json, sys, time
 sys.path.insert(0, sys.argv[1])
 import numpy as np, onnxruntime as ort, simplejpeg
-from one_process import footprints, make
+from one_process import footprints, make, stage_parts
 data = open(sys.argv[3], "rb").read()
 work = make(sys.argv[2], int(sys.argv[4]))
 for _ in range(3): text = work(data)
@@ -52,7 +52,8 @@ def cpu_ms(call, n=12):
 mask = session.run(["masks"], {"image": image})[0][0, 0]
 split = {"decode": cpu_ms(lambda: simplejpeg.decode_jpeg(data)),
     "network": cpu_ms(lambda: session.run(["masks"], {"image": image})),
-    "footprints": cpu_ms(lambda: footprints(mask))}
+    "footprints": cpu_ms(lambda: footprints(mask)),
+    **{f"the stage: {part}": cpu_ms(call) for part, call in stage_parts(mask).items()}}
 times, began, cpu = [], time.perf_counter(), time.process_time()
 while time.perf_counter() - began < float(sys.argv[5]):
     one = time.perf_counter(); work(data); times.append(time.perf_counter() - one)

@@ -10,6 +10,7 @@ from okulo.algo.rings import contours
 from okulo.apps.footprints.pipeline import describe, keep_topology, on_edge
 from okulo.apps.footprints.raster import Place
 from okulo.apps.footprints.regularize import Frame, Regularity, regularize_flat
+from okulo.apps.footprints.stage import Footprints
 from okulo.apps.footprints.write import geojson_text
 
 
@@ -33,3 +34,15 @@ def make(model: str, threads: int) -> Callable[[bytes], str]:
         return footprints(masks[0, 0])
 
     return work
+
+
+def stage_parts(mask: np.ndarray) -> dict[str, Callable[[], object]]:
+    """What the served stage does with one answer, part by part; each can be called again and again."""
+    stage, answer = Footprints(), {"masks": mask[None]}
+    pieces = stage.split(answer, *mask.shape)
+    results = stage.predict(pieces)
+    return {
+        "split": lambda: stage.split(answer, *mask.shape),
+        "straighten": lambda: stage.predict(pieces),
+        "join": lambda: stage.join(answer, *mask.shape, results),
+    }
