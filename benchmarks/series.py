@@ -21,7 +21,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from benchmarks.machine import read_results, write_results
-from tests.postgres_server import find_programs, postgres
+from tests.postgres_server import postgres
 
 from okulo.apps.series.files import find_program
 
@@ -69,9 +69,7 @@ def chain(source: list[str], root: Path) -> dict[str, dict[str, float]]:
 def run_chain(counts: list[int], repeats: int) -> dict[str, object]:
     """The chain from a real PostgreSQL at several sizes, and from its dump at the largest."""
     told: dict[str, object] = {}
-    programs = find_programs()
-    assert programs is not None, "PostgreSQL is needed"
-    with tempfile.TemporaryDirectory(prefix="okulo-bench-") as folder, postgres(programs) as url:
+    with tempfile.TemporaryDirectory(prefix="okulo-bench-") as folder, postgres() as url:
         root = Path(folder)
         measured(
             "simulate", url, "--table", "warm", "-n", "3000"

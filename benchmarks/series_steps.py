@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from tests.postgres_server import find_programs, postgres
+from tests.postgres_server import postgres
 
 from okulo.apps.series.bring import ImportParams
 from okulo.apps.series.bring import run as bring
@@ -47,12 +47,10 @@ def ask_peer(python: str, what: str, folder: Path, *arguments: object) -> dict[s
 
 def steps(count: int, repeats: int, peers: str | None) -> dict[str, Any]:
     """Import, features and cluster, ours and others'."""
-    programs = find_programs()
-    assert programs is not None
     told: dict[str, Any] = {"recordings": count}
     with tempfile.TemporaryDirectory(prefix="okulo-bench-") as name:
         folder = Path(name)
-        with postgres(programs) as url:
+        with postgres() as url:
             send(url, "recordings", simulate_parts(count, 0))
             told["import"] = imports(url, folder, repeats)
             if peers:

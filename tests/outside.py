@@ -1,7 +1,8 @@
-"""Programs from outside that some tests drive (Chromium, npm, PostgreSQL, Ray)."""
+"""Programs and libraries from outside that some tests need (Chromium, PostgreSQL, Darknet, Ray, …)."""
 
+import importlib
 import os
-from typing import NoReturn
+from typing import Any, NoReturn
 
 import pytest
 
@@ -11,3 +12,13 @@ def missing(what: str, hint: str) -> NoReturn:
     if os.environ.get("CI"):
         pytest.fail(f"{what} is missing: {hint}")
     pytest.skip(f"{what} is not installed here: {hint}")
+
+
+def needs(module: str, hint: str = "") -> Any:
+    """Import a library that a test compares with; the test is skipped where it lacks, in CI it fails."""
+    if not os.environ.get("CI"):
+        return pytest.importorskip(module)
+    try:
+        return importlib.import_module(module)
+    except ImportError:
+        missing(module, hint or f"pip install {module}")

@@ -10,6 +10,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from tests.outside import missing
+
 
 def find_programs() -> Path | None:
     """The folder of `initdb` and `postgres`: Debian keeps them off the PATH."""
@@ -21,8 +23,11 @@ def find_programs() -> Path | None:
 
 
 @contextmanager
-def postgres(programs: Path) -> Iterator[str]:
+def postgres() -> Iterator[str]:
     """Start a server and give its URL; it and its files are gone afterwards."""
+    programs = find_programs()
+    if programs is None:
+        missing("PostgreSQL", "apt-get install postgresql")
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]

@@ -5,6 +5,7 @@ import polars as pl
 import pytest
 from tests.curate.duplicates.pictures import photo
 from tests.models import write_model
+from tests.outside import needs
 
 from okulo.cli.embed import embed_items
 from okulo.core.errors import BadInput
@@ -54,7 +55,7 @@ def test_what_cannot_be_used(table: Path, tmp_path: Path) -> None:
 @pytest.mark.filterwarnings("ignore")  # Ray's own
 @pytest.mark.parametrize("by", ["model", "descriptor"])
 def test_ray_gives_the_same_from_any_storage(by: str, model: Path, table: Path) -> None:
-    pytest.importorskip("ray")
+    needs("ray")
     name = str(model) if by == "model" else "descriptor"
     params = EmbedParams(items=table, model=name, engine="ray", root=table.parent.as_uri(), workers=1)
     report = embed_items(params, silent)

@@ -6,20 +6,15 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from tests.outside import missing
-from tests.postgres_server import find_programs, postgres
+from tests.postgres_server import postgres
 
 from okulo.core.errors import BadInput
 from okulo.curate.verdicts import Conflict, Decision, VerdictStore, open_store
 
-PROGRAMS = find_programs()
-
 
 @pytest.fixture(scope="module")
 def postgres_url() -> Iterator[str]:
-    if PROGRAMS is None:
-        missing("PostgreSQL", "apt install postgresql")
-    with postgres(PROGRAMS) as url:
+    with postgres() as url:
         yield url
 
 

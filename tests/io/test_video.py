@@ -4,6 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from tests.outside import needs
 
 from okulo.core.errors import BadInput
 from okulo.io.video import open_video, write_video
@@ -49,7 +50,7 @@ def test_what_is_no_video_is_refused(tmp_path: Path) -> None:
 
 
 def test_a_video_cut_short_gives_what_is_whole(tmp_path: Path) -> None:
-    av = pytest.importorskip("av")
+    av = needs("av")
     whole = tmp_path / "a.ts"
     with av.open(str(whole), "w", format="mpegts") as container:
         stream = container.add_stream("mpeg2video", rate=25)

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.outside import needs
 
 from okulo.core.errors import BadInput
 from okulo.metrics.calibration import (
@@ -15,7 +16,7 @@ from okulo.metrics.calibration import (
 
 
 def test_agrees_with_torchmetrics():
-    torch = pytest.importorskip("torch")
+    torch = needs("torch")
     from torchmetrics.functional.classification import multiclass_calibration_error
 
     rng = np.random.default_rng(0)

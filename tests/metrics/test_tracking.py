@@ -5,14 +5,14 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from tests.outside import missing
+from tests.outside import missing, needs
 
 from okulo.algo.track import track
 from okulo.algo.track_scenes import Scene, simulate
 from okulo.core.nouns import Tracks
 from okulo.metrics.tracking import _iou, tracking_scores
 
-motmetrics = pytest.importorskip("motmetrics")
+motmetrics = needs("motmetrics")
 SCENES = Path(motmetrics.__file__).parent / "data"
 
 

@@ -7,6 +7,7 @@ import numpy as np
 import onnx
 import pytest
 from tests.models import CLASSES
+from tests.outside import needs
 from tests.predictors import Fake, check_predictor, pictures
 
 from okulo.core.errors import BadInput
@@ -76,7 +77,7 @@ def test_the_threshold_is_rewritten_and_the_graph_left_alone(model_path: Path, t
 
 @pytest.mark.parametrize("engine", ["openvino", "openvino-bf16"])
 def test_openvino_is_compared_with_onnxruntime(model_path: Path, engine: str) -> None:
-    pytest.importorskip("openvino")
+    needs("openvino")
     file = load(model_path, engine)
     assert file.agreement is not None
     assert file.agreement < (1e-4 if engine == "openvino" else 0.1)

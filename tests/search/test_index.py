@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 import pytest
-from tests.outside import missing
+from tests.outside import needs
 
 from okulo.core.errors import BadInput
 from okulo.search import engines, manifest
@@ -245,11 +245,8 @@ def test_the_kind_is_chosen_by_size_and_memory() -> None:
 
 @pytest.mark.slow
 def test_milvus_does_the_same(tmp_path: Path) -> None:
-    try:
-        import milvus_lite  # noqa: F401
-        import pymilvus  # noqa: F401
-    except ModuleNotFoundError:
-        missing("pymilvus with Milvus Lite", "pip install 'okulo[milvus]'")
+    for module in ("milvus_lite", "pymilvus"):
+        needs(module, "pip install 'okulo[milvus]'")
     store = f"milvus://{tmp_path}/v.db#marks"
     index = made(tmp_path, store=store)
     queries = vectors(20, seed=1)

@@ -13,6 +13,7 @@ import httpx
 import numpy as np
 import pytest
 from PIL import Image as Pillow
+from tests.outside import needs
 
 from okulo.core.errors import BadInput
 from okulo.core.report import to_json
@@ -102,7 +103,7 @@ def ray_processes(session: int) -> list[str]:
 @pytest.mark.slow
 @pytest.mark.timeout(240)
 def test_all_of_it_on_a_local_ray(start: Any, colours: Path) -> None:
-    pytest.importorskip("ray")
+    needs("ray")
     ports = {f"RAY_SERVE_HAPROXY_{each}_PORT": str(free_port()) for each in ("METRICS", "STATS")}
     arguments = ("--engine", "ray", "--postprocess", "okulo_parts:Echo", "--replicas", 2)
     server = start(colours, *arguments, environment={**ports, "OKULO_API_KEY": "secret"})
@@ -133,7 +134,7 @@ def test_all_of_it_on_a_local_ray(start: Any, colours: Path) -> None:
 @pytest.mark.slow
 @pytest.mark.timeout(240)
 def test_a_killed_parent_leaves_no_cluster(start: Any, colours: Path) -> None:
-    pytest.importorskip("ray")
+    needs("ray")
     server = start(colours, "--engine", "ray", environment={"RAY_SERVE_ENABLE_HA_PROXY": "0"})
     (child,) = server.children()
     os.kill(server.process.pid, signal.SIGKILL)

@@ -9,9 +9,6 @@ import shapely
 from okulo.apps.footprints.simulate import simulate
 from okulo.apps.footprints.stage import Footprints, to_bytes
 from okulo.core.errors import BadInput
-
-pytest.importorskip("orjson")
-
 from okulo.serve.isolated import Isolated
 from okulo.serve.named import find_postprocess
 from okulo.serve.wire import packed, unpack

@@ -6,8 +6,7 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 import pytest
-from tests.outside import missing
-from tests.postgres_server import find_programs, postgres
+from tests.postgres_server import postgres
 
 from okulo.apps.series.bring import cut
 from okulo.apps.series.clean import CleanParams
@@ -37,10 +36,7 @@ def few(made: Simulated) -> Simulated:
 
 @pytest.fixture(scope="session")
 def server(few: Simulated) -> Iterator[str]:
-    programs = find_programs()
-    if programs is None:
-        missing("PostgreSQL", "apt-get install postgresql")
-    with postgres(programs) as url:
+    with postgres() as url:
         send(url, "recordings", [few])
         yield url
 

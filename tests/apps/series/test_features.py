@@ -9,7 +9,7 @@ import polars as pl
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.outside import missing
+from tests.outside import needs
 
 from okulo.apps.series import feature_kernels as kernels
 from okulo.apps.series.feature_list import FEATURES, NAMES, SHAPE
@@ -207,10 +207,7 @@ def test_ray_is_the_one_that_is_named_or_one_of_its_own(
 @pytest.mark.slow
 @pytest.mark.filterwarnings("ignore")
 def test_on_ray_says_the_same(done: Path, tmp_path: Path) -> None:
-    try:
-        import ray  # noqa: F401
-    except ImportError:
-        missing("Ray", "pip install 'okulo[ray]'")
+    needs("ray", "pip install 'okulo[ray]'")
     (tmp_path / "series").symlink_to(done / "series")
     (tmp_path / "import.json").write_text('{"complete": true}')
     report = run(FeaturesParams(store=tmp_path, engine="ray"))

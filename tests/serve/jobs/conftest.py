@@ -4,16 +4,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from tests.postgres_server import find_programs, postgres
-
-PROGRAMS = find_programs()
+from tests.postgres_server import postgres
 
 
 @pytest.fixture(scope="session")
 def postgres_server() -> Iterator[str]:
-    if PROGRAMS is None:
-        pytest.skip("no PostgreSQL server here (Debian: apt-get install postgresql)")
-    with postgres(PROGRAMS) as url:
+    with postgres() as url:
         yield url
 
 
