@@ -1,103 +1,211 @@
-"""What learned methods see of each face: the normals that the classic filters would give it."""
+"""What learned methods see of each face: the normals that classic filters would give it."""
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
 
 import numpy as np
-from jaxtyping import Float32, Float64
+from jaxtyping import Float32
 
+from okulo.algo.mesh.compiled import ENOUGH
 from okulo.algo.mesh.l0 import l0
-from okulo.algo.mesh.normals import bilateral_normals, guided_normals
-from okulo.algo.mesh.smooth import bilateral_vertices, laplacian, taubin
+from okulo.algo.mesh.normals import bilateral_normals, follow_normals, guided_normals
+from okulo.algo.mesh.smooth import bilateral_vertices, laplacian, restore, taubin
 from okulo.algo.mesh.topology import FaceShapes, Topology, face_shapes
+from okulo.core.errors import BadInput
 from okulo.core.nouns import Mesh
 
-Normals = Float64[np.ndarray, "f 3"]
-Filter = Callable[[Mesh, FaceShapes, Topology], np.ndarray]
+NOISY = "noisy"
+"""The name of a face's own normal, the first of every description."""
 
 
-def _bilateral(sigma: float, iterations: int) -> Filter:
-    return lambda mesh, shapes, near: bilateral_normals(shapes, near, sigma, iterations)
+@dataclass(frozen=True)
+class State:
+    """A mesh on its way through a filter, and the normals it has by now."""
+
+    mesh: Mesh
+    shapes: FaceShapes
 
 
-def _guided(sigma: float, iterations: int) -> Filter:
-    return lambda mesh, shapes, near: guided_normals(shapes, near, sigma, iterations)
+HINT = "train one with this version of okulo (`okulo mesh train`), or update okulo"
+
+Step = Callable[[State, Topology, int], State]
+"""Filters so many turns more."""
 
 
-def _moved(move: Callable[[Mesh, Topology], Mesh]) -> Filter:
-    return lambda mesh, shapes, near: face_shapes(move(mesh, near).vertices, mesh.faces).normals
+def _bilateral(sigma: float) -> Step:
+    def step(state: State, near: Topology, count: int) -> State:
+        normals = bilateral_normals(state.shapes, near, sigma, count)
+        return replace(state, shapes=replace(state.shapes, normals=normals))
+
+    return step
 
 
-QUICK: dict[str, Filter] = {
-    "bilateral 0.25 40": _bilateral(0.25, 40),
-    "bilateral 0.45 10": _bilateral(0.45, 10),
-    "bilateral 0.45 20": _bilateral(0.45, 20),
-    "bilateral 0.6 5": _bilateral(0.6, 5),
-    "bilateral 0.6 20": _bilateral(0.6, 20),
-    "guided 0.25 50": _guided(0.25, 50),
-    "guided 0.35 20": _guided(0.35, 20),
-    "guided 0.6 5": _guided(0.6, 5),
-    "guided 0.6 20": _guided(0.6, 20),
-    "laplacian 1": _moved(lambda mesh, near: laplacian(mesh, near, 1)),
-    "laplacian 2": _moved(lambda mesh, near: laplacian(mesh, near, 2)),
-    "laplacian 5": _moved(lambda mesh, near: laplacian(mesh, near, 5)),
-    "taubin 10": _moved(lambda mesh, near: taubin(mesh, near, 10)),
-    "taubin 30": _moved(lambda mesh, near: taubin(mesh, near, 30)),
-    "vertices 0.6 5": _moved(lambda mesh, near: bilateral_vertices(mesh, near, 5, 0.6)),
+def _guided(sigma: float) -> Step:
+    def step(state: State, near: Topology, count: int) -> State:
+        normals = guided_normals(state.shapes, near, sigma, count)
+        return replace(state, shapes=replace(state.shapes, normals=normals))
+
+    return step
+
+
+def _passes(sigma: float, turns: float) -> Step:
+    def step(state: State, near: Topology, count: int) -> State:
+        for _ in range(count):
+            normals = bilateral_normals(state.shapes, near, sigma, int(turns))
+            state = _moved(follow_normals(state.mesh, near, normals, 15))
+        return state
+
+    return step
+
+
+def _moving(move: Callable[[Mesh, Topology, int], Mesh]) -> Step:
+    return lambda state, near, count: _moved(move(state.mesh, near, count))
+
+
+def _moved(mesh: Mesh) -> State:
+    return State(mesh, face_shapes(mesh.vertices, mesh.faces))
+
+
+FAMILIES: dict[str, tuple[int, Callable[..., Step]]] = {
+    "bilateral": (1, _bilateral),
+    "guided": (1, _guided),
+    "passes": (2, _passes),
+    "laplacian": (0, lambda: _moving(laplacian)),
+    "taubin": (0, lambda: _moving(taubin)),
+    "vertices": (1, lambda sigma: _moving(lambda mesh, near, n: bilateral_vertices(mesh, near, n, sigma))),
+    "l0": (2, lambda s, g: _moving(lambda mesh, near, n: l0(mesh, near, s, area_based=False, growth=g))),
 }
-"""Filters that take little time; the later stages of a cascade use them again."""
-
-SLOW: dict[str, Filter] = {
-    "l0 0.1": _moved(lambda mesh, near: l0(mesh, near, 0.1, area_based=False)),
-    "l0 0.2": _moved(lambda mesh, near: l0(mesh, near, 0.2, area_based=False)),
-}
-"""L0 minimisation: most of the time, and the best on machine parts."""
-
-FILTERS = ("noisy", *QUICK, *SLOW)
-"""What the vectors of `describe` are, in order."""
-
-TELLING = (
-    ("noisy", "bilateral 0.45 20"),
-    ("laplacian 1", "laplacian 5"),
-    ("guided 0.25 50", "taubin 30"),
-    ("guided 0.25 50", "l0 0.2"),
-    ("laplacian 2", "l0 0.2"),
-)
-"""Pairs of filters whose mean difference says what kind of surface it is."""
 
 
-def describe(mesh: Mesh, near: Topology) -> Float32[np.ndarray, "f k 3"]:
-    """Give every face its noisy normal and what each of `FILTERS` makes of it: filtered facet normal
+@dataclass(frozen=True)
+class Chain:
+    """Filters that go on from each other: the same one, more and more turns."""
+
+    step: Step
+    slow: bool
+    stops: tuple[tuple[int, int, int], ...]
+    """Turns; turns of averaging after which what was taken is given back, or 0; place in the description."""
+
+    def run(self, first: State, near: Topology, out: Float32[np.ndarray, "f k 3"]) -> None:
+        """Write the normals after every stop."""
+        state, done = first, 0
+        for count, back, place in self.stops:
+            if count > done:
+                state, done = self.step(state, near, count - done), count
+            normals = state.shapes.normals
+            if back:
+                given = restore(first.mesh, state.mesh, near, back)
+                normals = face_shapes(given.vertices, given.faces).normals
+            out[:, place] = normals
+
+
+def chains(names: Sequence[str]) -> list[Chain]:
+    """Read filters by name: "family numbers… turns", and "restore turns" if what was taken is given back.
+
+    >>> [chain.stops for chain in chains(["noisy", "taubin 3", "taubin 30", "passes 0.6 5 2 restore 4"])]
+    [((3, 0, 1), (30, 0, 2)), ((2, 4, 3),)]
+    """
+    found: dict[tuple[str, ...], list[tuple[int, int, int]]] = {}
+    for place, name in enumerate(names):
+        if place == 0 and name == NOISY:
+            continue
+        said, _, back = name.partition(" restore ")
+        family, *numbers = said.split()
+        try:
+            if family not in FAMILIES or len(numbers) != FAMILIES[family][0] + 1:
+                raise ValueError
+            key = (family, *(str(float(number)) for number in numbers[:-1]))
+            found.setdefault(key, []).append((int(numbers[-1]), int(back or 0), place))
+        except ValueError:
+            raise BadInput("model file", f"asks for a filter not known here: {name!r}", hint=HINT) from None
+    return [
+        Chain(FAMILIES[family][1](*map(float, numbers)), family == "l0", tuple(sorted(stops)))
+        for (family, *numbers), stops in found.items()
+    ]
+
+
+@dataclass(frozen=True)
+class Senses:
+    """Which filters a network sees, and what it is told of the surroundings; written into its model file."""
+
+    filters: tuple[str, ...]
+    """As `chains` reads them; the first one is "noisy"."""
+    telling: tuple[tuple[str, str], ...]
+    """Pairs of filters whose difference says what kind of surface is around."""
+    scales: tuple[int, ...]
+    """How often a difference is averaged over neighbouring faces, ascending."""
+
+    def __post_init__(self) -> None:
+        chains(self.filters)
+        strange = sorted({name for pair in self.telling for name in pair} - set(self.filters))
+        if self.filters[:1] != (NOISY,) or strange:
+            raise BadInput("model file", f"tells apart filters it does not have: {', '.join(strange)}")
+
+    @classmethod
+    def from_notes(cls, notes: Mapping[str, object]) -> "Senses":
+        """Read what a model file says; nothing, or filters that are not known here, are BadInput."""
+        try:
+            filters, telling, scales = (notes[name] for name in ("filters", "telling", "scales"))
+            return cls(
+                tuple(str(name) for name in filters),  # type: ignore[attr-defined]  # checked by use
+                tuple((str(a), str(b)) for a, b in telling),  # type: ignore[attr-defined]
+                tuple(int(scale) for scale in scales),  # type: ignore[attr-defined]
+            )
+        except (KeyError, TypeError, ValueError) as error:
+            raise BadInput("model file", "does not say which filters it needs", hint=HINT) from error
+
+
+def describe(
+    mesh: Mesh, near: Topology, names: Sequence[str], again: Float32[np.ndarray, "f k 3"] | None = None
+) -> Float32[np.ndarray, "f k 3"]:
+    """Give every face its noisy normal and what each named filter makes of it: filtered facet normal
     descriptors as Wang 2016 has them, more kinds of filters, in the mesh's own coordinates.
 
-    >>> from okulo.algo.mesh.shapes import sphere
-    >>> from okulo.algo.mesh.topology import topology
-    >>> describe(sphere(1), topology(sphere(1))).shape
-    (80, 18, 3)
+    Args:
+        mesh: the noisy mesh, or what a stage before made of it.
+        near: its neighbours.
+        names: the filters (`chains`), the first one "noisy".
+        again: the description of the mesh before: overwritten, the slow filters in it stay as they are.
     """
-    return _described(mesh, near, {**QUICK, **SLOW})
+    first = _moved(mesh)
+    out = np.empty((len(mesh.faces), len(names), 3), np.float32) if again is None else again
+    out[:, 0] = first.shapes.normals
+    wanted = [chain for chain in chains(names) if again is None or not chain.slow]
+    if len(mesh.faces) >= ENOUGH:  # each filter has all cores, and only one needs memory
+        for chain in wanted:
+            chain.run(first, near, out)
+    else:
+        len(near.ring)  # found here once, not by every thread
+        with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
+            list(pool.map(lambda chain: chain.run(first, near, out), wanted))
+    return out
 
 
-def describe_again(
-    mesh: Mesh, near: Topology, first: Float32[np.ndarray, "f k 3"]
-) -> Float32[np.ndarray, "f k 3"]:
-    """Describe a mesh that was denoised once: quick filters anew, the slow ones as they were at first."""
-    return np.concatenate([_described(mesh, near, QUICK), first[:, len(QUICK) + 1 :]], axis=1)
-
-
-def _described(mesh: Mesh, near: Topology, filters: dict[str, Filter]) -> Float32[np.ndarray, "f k 3"]:
-    shapes = face_shapes(mesh.vertices, mesh.faces)
-    with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
-        found = list(pool.map(lambda each: each(mesh, shapes, near), filters.values()))
-    return np.stack([shapes.normals, *found], axis=1).astype(np.float32)
-
-
-def surface_of(described: Float32[np.ndarray, "f k 3"], noise: float) -> Float32[np.ndarray, " 6"]:
-    """What all faces of a mesh share: its noise level, and how much the `TELLING` filters differ."""
-    place = {name: k for k, name in enumerate(FILTERS)}
-    apart = [
-        float(np.linalg.norm(described[:, place[a]] - described[:, place[b]], axis=1).mean())
-        for a, b in TELLING
-    ]
-    return np.array([4 * noise, *apart], np.float32)
+SENSES = Senses(
+    filters=(
+        NOISY,
+        *("bilateral 0.25 40", "bilateral 0.45 20", "bilateral 0.6 5", "bilateral 0.6 20"),
+        *("guided 0.25 50", "guided 0.6 5", "guided 0.6 20"),
+        *("laplacian 1", "laplacian 2", "laplacian 5", "laplacian 10", "laplacian 10 restore 7"),
+        *("taubin 3", "taubin 10", "taubin 30", "taubin 80", "vertices 0.6 2"),
+        *("passes 0.6 5 2", "passes 0.6 5 6", "passes 0.6 2 2 restore 5", "passes 0.35 5 4"),
+        "l0 0.2 2 1",
+    ),
+    telling=(
+        (NOISY, "laplacian 1"),
+        ("laplacian 1", "laplacian 2"),
+        ("laplacian 2", "laplacian 5"),
+        ("laplacian 5", "taubin 30"),
+        ("taubin 10", "taubin 80"),
+        (NOISY, "taubin 3"),
+        (NOISY, "bilateral 0.45 20"),
+        ("guided 0.25 50", "taubin 30"),
+        ("laplacian 2", "l0 0.2 2 1"),
+        ("passes 0.6 5 6", "taubin 30"),
+        ("bilateral 0.25 40", "guided 0.6 20"),
+    ),
+    scales=(4, 40),
+)
+"""What `okulo mesh train` gives a network to see."""

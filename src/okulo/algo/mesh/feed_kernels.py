@@ -6,13 +6,14 @@ from okulo.algo.mesh.compiled import compiled
 
 
 @compiled
-def padded_rings(ring_start, ring, width):  # type: ignore[no-untyped-def]  # compiled by numba for its types
-    """The first `width` neighbours of each face; places left over name the face itself."""
-    out = np.empty((len(ring_start) - 1, width), np.int64)
-    for i in range(len(out)):
+def padded_rings(rows, ring_start, ring, width):  # type: ignore[no-untyped-def]  # compiled by numba for its types
+    """The first `width` neighbours of some faces; places left over name the face itself."""
+    out = np.empty((len(rows), width), np.int64)
+    for r in range(len(rows)):
+        i = rows[r]
         for k in range(width):
             s = ring_start[i] + k
-            out[i, k] = ring[s] if s < ring_start[i + 1] else i
+            out[r, k] = ring[s] if s < ring_start[i + 1] else i
     return out
 
 
@@ -165,3 +166,39 @@ def voxels(rows, frames, centres, areas, normals, ring_start, ring, cell, side):
                     along += frames[r, d, k] * normals[j, k]
                 out[r, 1 + d, x, y, z] += areas[j] * along
     return out
+
+
+@compiled
+def differences(described, first, second):  # type: ignore[no-untyped-def]
+    """Squared distance of pairs of each face's vectors."""
+    out = np.empty((len(described), len(first)), np.float32)
+    for i in range(len(described)):
+        for p in range(len(first)):
+            total = np.float32(0)
+            for d in range(3):
+                gap = described[i, first[p], d] - described[i, second[p], d]
+                total += gap * gap
+            out[i, p] = total
+    return out
+
+
+@compiled
+def even_faces(values, across, turns):  # type: ignore[no-untyped-def]
+    """Average numbers of faces with those of the faces across their edges, again and again."""
+    here = values
+    for _ in range(turns):
+        out = np.empty_like(values)
+        for i in range(len(values)):
+            count = np.float32(1)
+            for c in range(values.shape[1]):
+                out[i, c] = here[i, c]
+            for k in range(3):
+                j = across[i, k]
+                if j >= 0:
+                    count += np.float32(1)
+                    for c in range(values.shape[1]):
+                        out[i, c] += here[j, c]
+            for c in range(values.shape[1]):
+                out[i, c] /= count
+        here = out
+    return here

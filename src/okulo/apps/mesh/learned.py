@@ -4,11 +4,11 @@ from importlib.resources import files
 from pathlib import Path
 
 import numpy as np
-from jaxtyping import Float64
+from jaxtyping import Float32, Float64
 
-from okulo.algo.mesh.describe import describe, describe_again, surface_of
+from okulo.algo.mesh.describe import Senses, describe
 from okulo.algo.mesh.estimate import noise_level
-from okulo.algo.mesh.feeds import FEEDS, Described
+from okulo.algo.mesh.feeds import FEEDS, Described, put_together
 from okulo.algo.mesh.methods import FOLLOW
 from okulo.algo.mesh.normals import follow_normals, led_normals
 from okulo.algo.mesh.topology import Topology, face_shapes
@@ -19,17 +19,23 @@ from okulo.runtime.arrays import ArrayFile, load_arrays
 
 OWN = "mesh-normals.okulo.onnx"
 
+NO_NOISE = 1e-3
+"""Below this noise level (of the mean edge length) there is nothing to take away."""
+
+
+def find_sample(name: str) -> Path:
+    """Find a file that comes with okulo: installed, or in a checkout."""
+    package = Path(str(files("okulo")))
+    for path in (package / "samples" / name, package.parents[1] / "samples" / name):
+        if path.is_file():
+            return path
+    hint = "train one with `okulo mesh train` and name it with --model" if name == OWN else ""
+    raise BadInput(name, "comes with okulo and is not there", hint=hint)
+
 
 def find_model(given: Path | None) -> Path:
     """The model file that was named, or the one that comes with okulo."""
-    if given is not None:
-        return given
-    package = Path(str(files("okulo")))
-    for path in (package / "samples" / OWN, package.parents[1] / "samples" / OWN):
-        if path.is_file():
-            return path
-    hint = "train one with `okulo mesh train` and name it with --model"
-    raise BadInput("method learned", "okulo's own model is not installed", hint=hint)
+    return given or find_sample(OWN)
 
 
 def open_model(given: Path | None) -> ArrayFile:
@@ -40,26 +46,35 @@ def open_model(given: Path | None) -> ArrayFile:
         raise BadInput(
             str(path), wanted=f"a mesh model ({', '.join(FEEDS)})", got=repr(model.info.architecture)
         )
+    try:
+        Senses.from_notes(model.info.notes)
+    except BadInput as error:
+        raise BadInput(str(path), str(error)) from error
     return model
 
 
 def denoise_learned(mesh: Mesh, near: Topology, model: ArrayFile, progress: Progress = silent) -> Mesh:
-    """Denoise a mesh by a model's normals; a cascade goes on from what the stage before made."""
-    described = describe(mesh, near)
-    surface = surface_of(described, noise_level(mesh, near))
+    """Denoise a mesh by a model's normals; a cascade goes on from what the stage before made.
+
+    A mesh that has no noise at all (flat sides, straight edges) stays as it is.
+    """
+    noise = noise_level(mesh, near)
+    if noise < NO_NOISE:
+        return mesh
+    senses = Senses.from_notes(model.info.notes)
     stages = int(model.info.notes.get("stages", 1))
+    normals: Float32[np.ndarray, "f k 3"] | None = None
     for stage in range(stages):
-        said = Described(mesh, near, described, surface)
-        normals = answer(said, model, stage, progress)
+        normals = describe(mesh, near, senses.filters, normals)
+        said = put_together(mesh, near, normals, senses, noise)
+        wanted = answer(said, model, stage, progress)
         shapes = face_shapes(mesh.vertices, mesh.faces)
         if model.info.notes.get("led"):
-            normals = led_normals(shapes, near, normals)
-        normals[shapes.areas == 0] = 0.0
+            wanted = led_normals(shapes, near, wanted)
+        wanted[shapes.areas == 0] = 0.0
         last = stage + 1 == stages
         follow = FOLLOW if last else int(model.info.notes.get("stage_follow", FOLLOW))
-        mesh = follow_normals(mesh, near, normals, follow)
-        if not last:
-            described = describe_again(mesh, near, described)
+        mesh = follow_normals(mesh, near, wanted, follow)
     return mesh
 
 

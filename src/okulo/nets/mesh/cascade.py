@@ -4,7 +4,7 @@ import torch
 from jaxtyping import Float, Int64
 from torch import Tensor, nn
 
-from okulo.nets.mesh.vectors import blend, invariants, width
+from okulo.nets.mesh.vectors import Invariants, blend
 
 
 class CascadeNet(nn.Module):
@@ -16,9 +16,10 @@ class CascadeNet(nn.Module):
     paper rotates normals into the frame of the normal tensor, whose axes are undecided on flat faces.
     """
 
-    def __init__(self, vectors: int = 18, stages: int = 2, clusters: int = 4, hidden: int = 48) -> None:
+    def __init__(self, vectors: int, told: int, stages: int = 2, clusters: int = 4, hidden: int = 64) -> None:
         super().__init__()
-        inputs = width(vectors)
+        self.invariants = Invariants(vectors, told)
+        inputs = self.invariants.width
         self.centres = nn.Buffer(torch.zeros(stages, clusters, inputs))
         self.first = nn.Parameter(torch.randn(stages, clusters, inputs, hidden) / inputs**0.5)
         self.first_bias = nn.Parameter(torch.zeros(stages, clusters, 1, hidden))
@@ -27,10 +28,14 @@ class CascadeNet(nn.Module):
         self.last = nn.Parameter(torch.zeros(stages, clusters, hidden, vectors))
 
     def forward(
-        self, described: Float[Tensor, "n k 3"], surface: Float[Tensor, " s"], stage: Int64[Tensor, " 1"]
+        self,
+        described: Float[Tensor, "n k 3"],
+        context: Float[Tensor, "n a"],
+        surface: Float[Tensor, "... s"],
+        stage: Int64[Tensor, " 1"],
     ) -> Float[Tensor, "n 3"]:
         """Normals of faces."""
-        inputs = invariants(described, surface)
+        inputs = self.invariants(described, context, surface)
         centres = self.centres.index_select(0, stage)[0]
         scores = inputs @ centres.T - centres.square().sum(1) / 2
         mine = nn.functional.one_hot(scores.argmax(1), centres.shape[0]).to(inputs.dtype)

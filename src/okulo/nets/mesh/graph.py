@@ -4,7 +4,7 @@ import torch
 from jaxtyping import Float, Int64
 from torch import Tensor, nn
 
-from okulo.nets.mesh.vectors import blend, invariants, perceptron, width
+from okulo.nets.mesh.vectors import Invariants, blend, perceptron
 
 
 class FeastConv(nn.Module):
@@ -35,25 +35,28 @@ class GraphNet(nn.Module):
     weights, where the paper takes normals and positions and answers normals; one coarser level, not two.
     """
 
-    def __init__(self, vectors: int = 18, hidden: int = 32) -> None:
+    def __init__(self, vectors: int, told: int, hidden: int = 32) -> None:
         super().__init__()
-        self.enter = nn.Sequential(nn.Linear(width(vectors), hidden), nn.ReLU())
+        self.invariants = Invariants(vectors, told)
+        inputs = self.invariants.width
+        self.enter = nn.Sequential(nn.Linear(inputs, hidden), nn.ReLU())
         self.fine = nn.ModuleList([FeastConv(hidden, hidden) for _ in range(2)])
         self.coarse = nn.ModuleList([FeastConv(hidden, hidden) for _ in range(2)])
         self.back = FeastConv(2 * hidden, hidden)
-        self.leave = perceptron(hidden + width(vectors), hidden, vectors)
+        self.leave = perceptron(hidden + inputs, hidden, vectors)
 
     def forward(
         self,
         described: Float[Tensor, "n k 3"],
-        surface: Float[Tensor, " s"],
+        context: Float[Tensor, "n a"],
+        surface: Float[Tensor, "... s"],
         ring: Int64[Tensor, "n r"],
         parent: Int64[Tensor, " n"],
         members: Int64[Tensor, "c 4"],
         coarse: Int64[Tensor, "c r"],
     ) -> Float[Tensor, "n 3"]:
         """Normals of faces: `ring` their neighbours, `parent` their cluster, `coarse` the clusters' own."""
-        inputs = invariants(described, surface)
+        inputs = self.invariants(described, context, surface)
         values = self.enter(inputs)
         for each in self.fine:
             values = each(values, ring)

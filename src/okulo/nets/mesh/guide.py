@@ -4,7 +4,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from okulo.nets.mesh.vectors import blend, invariants, perceptron, width
+from okulo.nets.mesh.vectors import Invariants, blend, perceptron
 
 
 class GuideNet(nn.Module):
@@ -15,8 +15,9 @@ class GuideNet(nn.Module):
     of 40, two convolutions, one pass, and the answer is a weight for each filtered normal.
     """
 
-    def __init__(self, vectors: int = 18, hidden: int = 32) -> None:
+    def __init__(self, vectors: int, told: int, hidden: int = 32) -> None:
         super().__init__()
+        self.invariants = Invariants(vectors, told)
         self.look = nn.Sequential(
             nn.Conv3d(4, 8, 3, stride=2, padding=1),
             nn.ReLU(),
@@ -26,14 +27,17 @@ class GuideNet(nn.Module):
             nn.Linear(16 * 8, hidden),
             nn.ReLU(),
         )
-        self.leave = perceptron(hidden + width(vectors), hidden, vectors)
+        self.leave = perceptron(hidden + self.invariants.width, hidden, vectors)
 
     def forward(
         self,
         described: Float[Tensor, "n k 3"],
-        surface: Float[Tensor, " s"],
+        context: Float[Tensor, "n a"],
+        surface: Float[Tensor, "... s"],
         volume: Float[Tensor, "n 4 w w w"],
     ) -> Float[Tensor, "n 3"]:
         """Guidance normals of faces."""
-        weights = self.leave(torch.cat([self.look(volume), invariants(described, surface)], dim=1))
+        weights = self.leave(
+            torch.cat([self.look(volume), self.invariants(described, context, surface)], dim=1)
+        )
         return blend(described, weights)

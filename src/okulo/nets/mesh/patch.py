@@ -4,7 +4,7 @@ import torch
 from jaxtyping import Float, Int64
 from torch import Tensor, nn
 
-from okulo.nets.mesh.vectors import blend, invariants, perceptron, width
+from okulo.nets.mesh.vectors import Invariants, blend, perceptron
 
 
 class PatchNet(nn.Module):
@@ -15,21 +15,24 @@ class PatchNet(nn.Module):
     come out (no rotation changes them), one step instead of a cascade, 64 faces a patch instead of 800.
     """
 
-    def __init__(self, vectors: int = 18, hidden: int = 32) -> None:
+    def __init__(self, vectors: int, told: int, hidden: int = 32) -> None:
         super().__init__()
-        self.enter = nn.Sequential(nn.Linear(width(vectors), hidden), nn.ReLU())
+        self.invariants = Invariants(vectors, told)
+        inputs = self.invariants.width
+        self.enter = nn.Sequential(nn.Linear(inputs, hidden), nn.ReLU())
         self.small = nn.Sequential(nn.Linear(2 * hidden, hidden), nn.ReLU())
         self.large = nn.Sequential(nn.Linear(2 * hidden, hidden), nn.ReLU())
-        self.leave = perceptron(4 * hidden + width(vectors), hidden, vectors)
+        self.leave = perceptron(4 * hidden + inputs, hidden, vectors)
 
     def forward(
         self,
         described: Float[Tensor, "p m k 3"],
-        surface: Float[Tensor, " s"],
+        context: Float[Tensor, "p m a"],
+        surface: Float[Tensor, "... s"],
         links: Int64[Tensor, "p m r"],
     ) -> Float[Tensor, "q 3"]:
         """Normals (p·m, 3) of patches; `links` are each face's neighbours as places within its patch."""
-        inputs = invariants(described, surface)
+        inputs = self.invariants(described, context, surface)
         values = self.enter(inputs)
         small = _grouped(values, links, self.small)
         large = _grouped(small, links, self.large)

@@ -4,9 +4,6 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-SURFACE = 6
-"""How many numbers say what the whole surface is like."""
-
 
 def gaps(described: Float[Tensor, "... k 3"]) -> Float[Tensor, "... p"]:
     """Distance of every pair of a face's vectors: k (k - 1) / 2 numbers that no rotation changes.
@@ -16,25 +13,42 @@ def gaps(described: Float[Tensor, "... k 3"]) -> Float[Tensor, "... p"]:
     """
     count = described.shape[-2]
     first, second = torch.triu_indices(count, count, 1).unbind(0)
-    apart = described[..., first, :] - described[..., second, :]
-    return (apart.square().sum(-1) + 1e-3).sqrt()
+    products = described @ described.transpose(-1, -2)  # less memory than the differences
+    sizes = torch.diagonal(products, dim1=-2, dim2=-1)
+    squares = sizes.unsqueeze(-1) + sizes.unsqueeze(-2) - 2 * products
+    return (squares.flatten(-2)[..., first * count + second].clamp(min=0) + 1e-3).sqrt()
 
 
-def invariants(described: Float[Tensor, "... k 3"], surface: Float[Tensor, " s"]) -> Float[Tensor, "... c"]:
-    """The gaps, and what is the same for the whole mesh (`surface_of`)."""
-    found = gaps(described)
-    return torch.cat([found, surface.expand(*found.shape[:-1], -1)], dim=-1)
+class Invariants(nn.Module):
+    """What a network goes by: the gaps, and what is told of the surroundings, brought to one size."""
+
+    def __init__(self, vectors: int, told: int) -> None:
+        super().__init__()
+        self.width = vectors * (vectors - 1) // 2 + told
+        self.mean = nn.Buffer(torch.zeros(self.width))
+        self.spread = nn.Buffer(torch.ones(self.width))
+
+    def forward(
+        self,
+        described: Float[Tensor, "... k 3"],
+        context: Float[Tensor, "... a"],
+        surface: Float[Tensor, "... s"],
+    ) -> Float[Tensor, "... d"]:
+        """Numbers that no rotation changes; `surface` is of the whole mesh, or of every face."""
+        found = gaps(described)
+        whole = surface.expand(*found.shape[:-1], -1)
+        return (torch.cat([found, context, whole], dim=-1) - self.mean) / self.spread
+
+    def fit(self, samples: Float[Tensor, "n d"]) -> None:
+        """Take mean and spread from what an unfitted one makes of samples."""
+        self.mean.copy_(samples.mean(0))
+        self.spread.copy_(samples.std(0) + 0.02)
 
 
 def blend(described: Float[Tensor, "... k 3"], weights: Float[Tensor, "... k"]) -> Float[Tensor, "... 3"]:
     """Weigh a face's vectors and make the sum a unit vector; weights of 0 give their mean."""
     mixed = ((weights + 1 / described.shape[-2]).unsqueeze(-1) * described).sum(-2)
     return mixed / (mixed.square().sum(-1, keepdim=True) + 1e-12).sqrt()
-
-
-def width(vectors: int) -> int:
-    """How many numbers `invariants` gives for so many vectors."""
-    return vectors * (vectors - 1) // 2 + SURFACE
 
 
 def perceptron(inputs: int, hidden: int, outputs: int) -> nn.Sequential:

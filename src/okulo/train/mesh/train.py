@@ -8,31 +8,33 @@ from pathlib import Path
 import numpy as np
 from torch import nn
 
-from okulo.algo.mesh.describe import FILTERS
-from okulo.algo.mesh.feeds import FEEDS, Described
+from okulo.algo.mesh.describe import SENSES
+from okulo.algo.mesh.feeds import FEEDS
 from okulo.core.arraymodel import ArrayInfo
 from okulo.core.errors import BadInput
 from okulo.core.params import Params, param
 from okulo.core.protocols import Progress, silent
 from okulo.train.mesh.errors import filter_errors, learned_error
 from okulo.train.mesh.fit import NETWORKS, STAGE_FOLLOW, STAGES, fit
-from okulo.train.mesh.pairs import Pair, clean_shape, find_scans, make_pair, make_pairs
+from okulo.train.mesh.pairs import Pair, make_pair, make_pairs
+from okulo.train.mesh.shapes import clean_shape, find_scans
 
 FREE: dict[str, Mapping[str, Mapping[int, str]]] = {
-    "cascade": {"described": {0: "n"}},
+    "cascade": {"described": {0: "n"}, "context": {0: "n"}},
     "graph": {
         "described": {0: "n"},
+        "context": {0: "n"},
         "ring": {0: "n"},
         "parent": {0: "n"},
         "members": {0: "c"},
         "coarse": {0: "c"},
     },
-    "patch": {"described": {0: "p"}, "links": {0: "p"}},
-    "guide": {"described": {0: "n"}, "volume": {0: "n"}},
+    "patch": {"described": {0: "p"}, "context": {0: "p"}, "links": {0: "p"}},
+    "guide": {"described": {0: "n"}, "context": {0: "n"}, "volume": {0: "n"}},
 }
 """Which axes of each network's inputs may have any length."""
 
-JUDGED = (("part", 0), ("blob", 1), ("part", 2), ("rough", 3))
+JUDGED = (("part", 0), ("blob", 1), ("part", 3), ("rough", 4))
 """Made shapes it is judged on: kind, and the place in the turn that `clean_shape` makes of it."""
 
 
@@ -87,9 +89,9 @@ def run(params: MeshTrainParams, write: Write, progress: Progress = silent) -> M
     scans = find_scans(params.scans)
     rng = np.random.default_rng(params.seed)
     started = time.perf_counter()
-    pairs = make_pairs(params.pairs, params.faces, scans, rng, progress)
+    pairs = make_pairs(params.pairs, params.faces, scans, SENSES, params.seed, progress)
     made = time.perf_counter()
-    network = fit(params.method, pairs, params.steps, rng, progress)
+    network = fit(params.method, pairs, SENSES, params.steps, rng, progress)
     fitted = time.perf_counter()
     judged = judge(network, params.method, params.faces, np.random.default_rng(params.seed + 10**6))
     parity = export(network, params, pairs[:3], judged, write)
@@ -115,9 +117,8 @@ def export(
     """Write the model file, proven against PyTorch on pieces of some pairs."""
     examples = []
     for pair in pairs:
-        said = Described(pair.mesh, pair.near, pair.described, pair.surface)
-        feed = next(iter(FEEDS[params.method](said)))
-        examples.append({**feed.inputs, **({"stage": np.array([0])} if params.method == "cascade" else {})})
+        feed = next(iter(FEEDS[params.method](pair.said)))
+        examples.append({**feed.inputs, **({"stage": np.array([0])} if params.method in STAGES else {})})
     info = ArrayInfo(
         task="normals",
         architecture=params.method,
@@ -128,8 +129,8 @@ def export(
         + (f", scans of {params.scans.name}" if params.scans else ""),
         licence="Apache-2.0",
         notes={
-            "filters": list(FILTERS),
-            "stages": STAGES if params.method == "cascade" else 1,
+            **vars(SENSES),
+            "stages": STAGES.get(params.method, 1),
             "stage_follow": STAGE_FOLLOW,
             "led": params.method == "guide",
         },
@@ -143,9 +144,9 @@ def judge(network: nn.Module, method: str, faces: int, rng: np.random.Generator)
     for name, place in JUDGED:
         _, clean = clean_shape(place, faces, [], rng)
         for level in (0.1, 0.2, 0.3):
-            pair = make_pair(clean, "along-normal", level, name, rng)
-            errors = filter_errors(pair)
+            pair = make_pair(clean, "along-normal", level, name, SENSES, rng)
+            errors = filter_errors(pair, SENSES)
             best = int(np.argmin(errors))
-            learned = learned_error(network, method, pair)
-            found.append(Judged(f"{name} {level}", errors[0], errors[best], FILTERS[best], learned))
+            learned = learned_error(network, method, pair, SENSES)
+            found.append(Judged(f"{name} {level}", errors[0], errors[best], SENSES.filters[best], learned))
     return tuple(found)
