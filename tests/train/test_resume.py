@@ -3,6 +3,7 @@
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -128,16 +129,23 @@ def test_a_damaged_state_is_bad_input(items: Path, tmp_path: Path) -> None:
 def test_two_processes_have_the_loss_curve_of_one_with_the_whole_batch(items: Path, tmp_path: Path) -> None:
     """Group norm, which does not look at the batch; no augmentation or dropout, which each process draws."""
     same = {"norm": "group", "dropout": "0", "shift": "0", "mixup": "0", "epochs": "3"}
-    torchrun = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
-    done = subprocess.run(
-        [*torchrun, *command(items, tmp_path / "two", **same)],
-        capture_output=True,
-        text=True,
-        check=False,
-        env={**os.environ, "OMP_NUM_THREADS": "1"},
-    )
-    assert done.returncode == 0, done.stderr
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = str(free.getsockname()[1])
+    said = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port, "WORLD_SIZE": "2", "OMP_NUM_THREADS": "1"}
+    both = [  # as torchrun starts them, which would import torch a third time
+        subprocess.Popen(
+            [sys.executable, *command(items, tmp_path / "two", **same)],
+            stderr=subprocess.PIPE,
+            text=True,
+            env={**os.environ, **said, "RANK": str(rank), "LOCAL_RANK": str(rank)},
+        )
+        for rank in range(2)
+    ]
     run(params(items, tmp_path / "one", norm="group", dropout=0.0, shift=0.0, mixup=0.0, epochs=3))
+    for process in both:
+        errors = process.communicate(timeout=120)[1]
+        assert process.returncode == 0, errors
     for one, two in zip(learned(tmp_path / "one"), learned(tmp_path / "two"), strict=True):
         assert two == pytest.approx(one, rel=1e-3, abs=1e-4)
     assert json.loads((tmp_path / "two/config.json").read_text())["processes"] == 2

@@ -81,7 +81,7 @@ def main() -> None:
         sys.stderr.write(f"okulo: {verb}: no such command; {hint}\n")
         sys.exit(2)
     try:
-        sys.exit(make_app()(exit_on_error=False, result_action="return_value"))
+        sys.exit(make_app()(sys.argv[1:], exit_on_error=False, result_action="return_value"))
     except cyclopts.CycloptsError:  # it has printed what was wrong with the options
         sys.exit(2)
     except BadInput as error:  # the verb's own file could not be imported: an extra is missing
