@@ -17,6 +17,7 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper
 
 from okulo.core.model import ModelInfo, Preprocess, Threshold
+from okulo.export.picture_graph import picture_graph
 from okulo.runtime.graph import write_model
 
 FLOAT = TensorProto.FLOAT
@@ -27,31 +28,6 @@ COLOURS = ("red", "green", "blue")
 
 def constant(name: str, value: object, dtype: type = np.float32) -> onnx.TensorProto:
     return numpy_helper.from_array(np.asarray(value, dtype), name)
-
-
-def preprocess_part(info: ModelInfo) -> tuple[list[onnx.NodeProto], list[onnx.TensorProto]]:
-    """uint8 [h, w, 3] → pixels float32 [1, 3, H, W], as `core.model.Preprocess` says (fit: stretch)."""
-    pre = info.preprocess
-    nodes = [
-        helper.make_node("Transpose", ["image"], ["planes"], perm=[2, 0, 1]),
-        helper.make_node("Unsqueeze", ["planes", "first"], ["one"]),
-        helper.make_node("Cast", ["one"], ["wide"], to=FLOAT),
-        helper.make_node("Resize", ["wide", "", "", "sizes"], ["small"], mode="linear", antialias=1),
-        helper.make_node("Round", ["small"], ["whole"]),
-        helper.make_node("Clip", ["whole", "low", "high"], ["bytes"]),
-        helper.make_node("Div", ["bytes", "high"], ["unit"]),
-        helper.make_node("Sub", ["unit", "mean"], ["centred"]),
-        helper.make_node("Div", ["centred", "std"], ["pixels"]),
-    ]
-    stored = [
-        constant("first", [0], np.int64),
-        constant("sizes", [1, 3, *pre.size], np.int64),
-        constant("low", 0),
-        constant("high", 255),
-        constant("mean", np.reshape(pre.mean, (1, 3, 1, 1))),
-        constant("std", np.reshape(pre.std, (1, 3, 1, 1))),
-    ]
-    return nodes, stored
 
 
 def colour_info(scale: float = 4.0, threshold: float | None = 0.6) -> ModelInfo:
@@ -71,7 +47,7 @@ def write_colours(path: Path, scale: float = 4.0, threshold: float | None = 0.6)
     probabilities = softmax(scale · mean colour): every answer can be checked against its own picture.
     """
     info = colour_info(scale, threshold)
-    nodes, stored = preprocess_part(info)
+    nodes, stored = picture_graph(info.preprocess)
     nodes += [
         helper.make_node("ReduceMean", ["pixels", "plane"], ["embedding"], keepdims=0),
         helper.make_node("Mul", ["embedding", "scale"], ["logits"]),
