@@ -1,6 +1,6 @@
 """Pictures a second in training: okulo's loop, a plain PyTorch loop, and timm's way, on equal terms.
 
-    python benchmarks/train.py            # a few minutes; writes benchmarks/results/train.json
+    python benchmarks/train.py     # a few minutes; rows of other networks stay in benchmarks/results/train.json
 
 Same network, first weights, batch, pictures, optimiser, precision and threads; no augmentation. The ways take
 turns, the medians of the rounds are compared, in seconds of the clock and of the processor.
@@ -25,7 +25,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 from torch.utils.data import DataLoader, TensorDataset
 
-from machine import write_results
+from machine import read_results, write_results
 from okulo.curate.scan import ScanParams
 from okulo.curate.scan import run as scan
 from okulo.io.samples import SampleParams
@@ -167,7 +167,7 @@ def main() -> None:
     parser.add_argument("--count", type=int, default=1920)
     parser.add_argument("--batch", type=int, default=64)
     asked = parser.parse_args()
-    results: dict[str, dict[str, dict[str, float]]] = {}
+    setting = {"batch": asked.batch, "rounds": asked.rounds, "pictures": asked.count}
     with tempfile.TemporaryDirectory() as name:
         table, train = pictures(Path(name), asked.count)
         for backbone in asked.networks:
@@ -177,12 +177,10 @@ def main() -> None:
                     batch=asked.batch, lr=0.01, epochs=1, shift=0.0, warmup_epochs=0.0, val_share=0.0,
                 )  # fmt: skip
                 said = compare(params, load_data(params), train, asked.rounds)
-                results[f"{backbone} {precision}"] = said
                 show(f"{backbone} {precision}", said)
-    setting = {"batch": asked.batch, "rounds": asked.rounds, "pictures": asked.count}
-    print(
-        write_results("train", {"setting": {**setting, "threads": torch.get_num_threads()}, "ways": results})
-    )
+                row = {"setting": {**setting, "threads": torch.get_num_threads()}, **said}
+                ways = read_results("train").get("ways", {})
+                write_results("train", {"ways": {**ways, f"{backbone} {precision}": row}})
 
 
 def show(title: str, said: dict[str, dict[str, float]]) -> None:
