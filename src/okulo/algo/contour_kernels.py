@@ -140,7 +140,7 @@ def trace_tile(values, level, limit, sides, origin, width, smallest, points):  #
             if seen[i, j]:
                 continue
             start = count
-            count, _, _, _ = follow(values, level, cells, i, j, 0, points, count, seen)
+            count, _, _, _ = follow(values, level, cells, i, j, np.int64(0), points, count, seen)
             if count < 0:
                 return np.empty(0, np.int64), np.empty((0, 2), np.int64)
             area = twice_area(points, start, count)

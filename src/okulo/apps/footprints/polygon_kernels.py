@@ -211,7 +211,8 @@ def fit_ring(points, edge, mains, thetas, fixed, options, axes, mild):  # type: 
     base, slope, trim = options[PRICE] / mild, options[SLOPE] / mild, int(options[TRIM])
     made = settle(points, edge, mains, thetas, fixed, options, axes, base, slope)
     if not fixed and mains == 2 and has_second(made[4]):
-        one = settle(points, edge, 1, thetas, fixed, options, axes, made[6], 0.0)
+        # A bare 1 (below, a bare True) would be a type of its own, for which all is compiled again.
+        one = settle(points, edge, np.int64(1), thetas, fixed, options, axes, made[6], 0.0)
         if one[5] < made[5] + options[ANOTHER] * made[6]:
             made, mains = one, 1
     points, edge, sums, starts, labels, cost, price, fitted, spread = made
@@ -301,7 +302,7 @@ def regular_polygon(points, flags, rings, mains, thetas, fixed, options, axes): 
     for h in range(1, len(rings) - 1):
         a, b = rings[h], rings[h + 1]
         hole, _, _, how, _, _ = regular_ring(
-            points[a:b], flags[a:b], mains, thetas, True, options, axes, outer, holes
+            points[a:b], flags[a:b], mains, thetas, np.bool_(True), options, axes, outer, holes
         )
         if how == KEPT and not holds(hole, outer, holes, -1.0):
             if -area_of(hole) < NOISE_HOLE:
