@@ -1,6 +1,6 @@
 """Pictures a second in training: okulo's loop, a plain PyTorch loop, and timm's way, on equal terms.
 
-    python benchmarks/train.py     # a few minutes; rows of other networks stay in benchmarks/results/train.json
+    python benchmarks/train.py     # a few minutes; rows of other networks stay in results/train.json
 
 Same network, first weights, batch, pictures, optimiser, precision and threads; no augmentation. The ways take
 turns, the medians of the rounds are compared, in seconds of the clock and of the processor.
