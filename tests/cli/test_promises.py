@@ -3,15 +3,15 @@
 import json
 import subprocess
 import sys
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from okulo.cli.main import VERBS, main
+from okulo.cli.main import VERBS
+
+from .conftest import Run
 
 DOCS = Path(__file__).parents[2] / "docs"
-Run = Callable[..., subprocess.CompletedProcess[str]]
 NEEDS_TORCH = ("train", "ablate", "export", "backbone")
 
 
@@ -19,19 +19,6 @@ def okulo(*arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [sys.executable, "-m", "okulo.cli.main", *arguments], capture_output=True, text=True, check=False
     )
-
-
-@pytest.fixture
-def here(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Run:
-    """The same, in this process: starting Python and its libraries anew for each verb takes seconds."""
-
-    def run(*arguments: str) -> subprocess.CompletedProcess[str]:
-        monkeypatch.setattr(sys, "argv", ["okulo", *arguments])
-        with pytest.raises(SystemExit) as ended:
-            main()
-        return subprocess.CompletedProcess(arguments, int(ended.value.code or 0), *capsys.readouterr())
-
-    return run
 
 
 @pytest.mark.parametrize("verb", VERBS)

@@ -7,6 +7,7 @@ import socket
 import subprocess
 import sys
 import time
+from functools import partial
 from pathlib import Path
 
 import httpx
@@ -22,6 +23,8 @@ from okulo.runtime.graph import write_model
 from okulo.search.build import IndexParams
 from okulo.search.build import run as run_index
 from okulo.serve.params import ServeParams
+
+from .conftest import Run
 
 
 @pytest.fixture
@@ -67,7 +70,8 @@ def refused(done: subprocess.CompletedProcess[str]) -> str:
     return lines[0]
 
 
-def test_nothing_to_serve(tmp_path: Path) -> None:
+def test_nothing_to_serve(tmp_path: Path, here: Run) -> None:
+    serve = partial(here, "serve")
     assert "models: expected at least one model file" in refused(serve("--port", 0))
     assert "models: expected at least one model file" in refused(serve(tmp_path, "--port", 0))
     assert "cannot be read" in refused(serve(tmp_path / "missing.onnx", "--port", 0))
@@ -75,7 +79,8 @@ def test_nothing_to_serve(tmp_path: Path) -> None:
     assert "is no ONNX file" in refused(serve(tmp_path / "no.onnx", "--port", 0))
 
 
-def test_names_that_clash_or_are_none(model: Path) -> None:
+def test_names_that_clash_or_are_none(model: Path, here: Run) -> None:
+    serve = partial(here, "serve")
     other = model.with_name("copy.onnx")
     other.write_bytes(model.read_bytes())
     assert "is both" in refused(serve(f"a={model}", f"a={other}", "--port", 0))
@@ -84,7 +89,8 @@ def test_names_that_clash_or_are_none(model: Path) -> None:
     assert "NAME=FILE" in refused(serve(odd, "--port", 0))
 
 
-def test_wrong_options(model: Path, tmp_path: Path) -> None:
+def test_wrong_options(model: Path, tmp_path: Path, here: Run) -> None:
+    serve = partial(here, "serve")
     assert "expected one of outlines" in refused(serve(model, "--postprocess", "x", "--port", 0))
     assert "no module named" in refused(serve(model, "--postprocess", "nothing_here:x", "--port", 0))
     assert "batch-size: expected a number ≥ 1" in refused(serve(model, "--batch-size", 0, "--port", 0))
