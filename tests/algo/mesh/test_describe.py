@@ -66,7 +66,19 @@ def test_the_second_time_slow_filters_stay_and_no_memory_is_taken(noisy: Mesh) -
     np.testing.assert_allclose(again[:, :2], describe(smooth, near, names[:2]), atol=1e-6)
 
 
-@pytest.mark.parametrize("name", ["median 3", "taubin", "taubin x", "bilateral 5", "taubin 3 restore"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "median 3",
+        "",
+        "taubin",
+        "taubin x",
+        "bilateral 5",
+        "taubin 3 restore",
+        "l0 0.2 1 1",
+        "laplacian 99999",
+    ],
+)
 def test_a_filter_that_is_not_known_is_refused(name: str) -> None:
     with pytest.raises(BadInput, match=f"not known here: '{name}'"):
         chains(["noisy", name])

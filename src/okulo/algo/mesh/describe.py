@@ -20,6 +20,15 @@ NOISY = "noisy"
 """The name of a face's own normal, the first of every description."""
 
 
+HINT = "train one with this version of okulo (`okulo mesh train`), or update okulo"
+
+MOST = 1000
+"""Turns a filter can be asked for; a model file that wants more is refused."""
+
+BETWEEN = 15
+"""Iterations of the vertices between two passes of the filter `passes`."""
+
+
 @dataclass(frozen=True)
 class State:
     """A mesh on its way through a filter, and the normals it has by now."""
@@ -27,8 +36,6 @@ class State:
     mesh: Mesh
     shapes: FaceShapes
 
-
-HINT = "train one with this version of okulo (`okulo mesh train`), or update okulo"
 
 Step = Callable[[State, Topology, int], State]
 """Filters so many turns more."""
@@ -54,10 +61,16 @@ def _passes(sigma: float, turns: float) -> Step:
     def step(state: State, near: Topology, count: int) -> State:
         for _ in range(count):
             normals = bilateral_normals(state.shapes, near, sigma, int(turns))
-            state = _moved(follow_normals(state.mesh, near, normals, 15))
+            state = _moved(follow_normals(state.mesh, near, normals, BETWEEN))
         return state
 
     return step
+
+
+def _l0(strength: float, growth: float) -> Step:
+    if growth < 1.1:
+        raise ValueError("β would hardly grow")
+    return _moving(lambda mesh, near, _: l0(mesh, near, strength, area_based=False, growth=growth))
 
 
 def _moving(move: Callable[[Mesh, Topology, int], Mesh]) -> Step:
@@ -75,8 +88,10 @@ FAMILIES: dict[str, tuple[int, Callable[..., Step]]] = {
     "laplacian": (0, lambda: _moving(laplacian)),
     "taubin": (0, lambda: _moving(taubin)),
     "vertices": (1, lambda sigma: _moving(lambda mesh, near, n: bilateral_vertices(mesh, near, n, sigma))),
-    "l0": (2, lambda s, g: _moving(lambda mesh, near, n: l0(mesh, near, s, area_based=False, growth=g))),
+    "l0": (2, _l0),
 }
+"""How many numbers each family of filters has before its turns, and the filter they make: sigma; of `passes`
+sigma and turns a pass; of `l0` the strength and the growth of β."""
 
 
 @dataclass(frozen=True)
@@ -107,23 +122,22 @@ def chains(names: Sequence[str]) -> list[Chain]:
     >>> [chain.stops for chain in chains(["noisy", "taubin 3", "taubin 30", "passes 0.6 5 2 restore 4"])]
     [((3, 0, 1), (30, 0, 2)), ((2, 4, 3),)]
     """
-    found: dict[tuple[str, ...], list[tuple[int, int, int]]] = {}
+    found: dict[tuple[str, tuple[float, ...]], tuple[Step, list[tuple[int, int, int]]]] = {}
     for place, name in enumerate(names):
         if place == 0 and name == NOISY:
             continue
-        said, _, back = name.partition(" restore ")
-        family, *numbers = said.split()
         try:
-            if family not in FAMILIES or len(numbers) != FAMILIES[family][0] + 1:
+            said, _, back = name.partition(" restore ")
+            family, *numbers = said.split()
+            values, count, turns = tuple(map(float, numbers[:-1])), int(numbers[-1]), int(back or 0)
+            wanted, make = FAMILIES[family]
+            if len(values) != wanted or not all(0 < each <= MOST for each in (*values, count, turns or 1)):
                 raise ValueError
-            key = (family, *(str(float(number)) for number in numbers[:-1]))
-            found.setdefault(key, []).append((int(numbers[-1]), int(back or 0), place))
-        except ValueError:
+            _, stops = found.setdefault((family, values), (make(*values), []))
+        except (ValueError, KeyError, IndexError):
             raise BadInput("model file", f"asks for a filter not known here: {name!r}", hint=HINT) from None
-    return [
-        Chain(FAMILIES[family][1](*map(float, numbers)), family == "l0", tuple(sorted(stops)))
-        for (family, *numbers), stops in found.items()
-    ]
+        stops.append((count, turns, place))
+    return [Chain(step, family == "l0", tuple(sorted(stops))) for (family, _), (step, stops) in found.items()]
 
 
 @dataclass(frozen=True)
@@ -140,8 +154,10 @@ class Senses:
     def __post_init__(self) -> None:
         chains(self.filters)
         strange = sorted({name for pair in self.telling for name in pair} - set(self.filters))
-        if self.filters[:1] != (NOISY,) or strange:
+        if strange:
             raise BadInput("model file", f"tells apart filters it does not have: {', '.join(strange)}")
+        if self.filters[:1] != (NOISY,) or not all(0 < scale <= MOST for scale in self.scales):
+            raise BadInput("model file", "does not say which filters it needs", hint=HINT)
 
     @classmethod
     def from_notes(cls, notes: Mapping[str, object]) -> "Senses":

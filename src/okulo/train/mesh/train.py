@@ -45,9 +45,9 @@ class MeshTrainParams(Params):
     output: Path = param(help="model file to write (.onnx)", short="o")
     method: str = param("cascade", help="which network", choices=tuple(NETWORKS))
     scans: Path | None = param(None, help="folder of clean meshes to learn from as well")
-    pairs: int = param(120, help="how many noisy meshes to learn from", low=4, high=100_000)
-    faces: int = param(8000, help="about how many faces each has", low=200, high=200_000)
-    steps: int = param(4000, help="steps of the optimiser", low=1, high=10_000_000)
+    pairs: int = param(300, help="how many noisy meshes to learn from", low=4, high=100_000)
+    faces: int = param(6000, help="about how many faces each has", low=200, high=200_000)
+    steps: int = param(8000, help="steps of the optimiser", low=1, high=10_000_000)
     seed: int = param(0, help="the same seed makes the same pairs", low=0)
 
 
