@@ -10,7 +10,7 @@ from okulo.apps.speed.render import render
 from okulo.apps.speed.simulate import Camera, Traffic, Vehicle, drive
 from okulo.io.video import write_video
 
-CAMERA = Camera(frame_px=(960, 540), focal_px=750)
+CAMERA = Camera(frame_px=(640, 360), focal_px=500)
 TRAFFIC = Traffic(vehicles=5, headway_s=0.7, slowest_kmh=50, far_m=70)
 
 
@@ -24,7 +24,7 @@ class Road:
 def make_road(folder: Path) -> Road:
     rng = np.random.default_rng(5)
     vehicles = drive(TRAFFIC, rng)
-    with write_video(folder / "road.mp4", width=960, height=540) as writer:
+    with write_video(folder / "road.mp4", width=640, height=360) as writer:
         for time_s, image in render(CAMERA, TRAFFIC, vehicles, rng):
             writer.write(image, time_s)
     save(CAMERA.calibration(rng), folder / "c.json")

@@ -56,11 +56,11 @@ def test_pixels_become_speeds(road: Road, tmp_path: Path) -> None:
 
 def table(folder: Path, times: list[float], **other: object) -> Path:
     n = len(times)
-    x = np.linspace(500, 560, n)
+    x = np.linspace(333, 373, n)
     frame = pl.DataFrame(
         {
-            "source": ["road.mp4"] * n, "frame": list(range(n)), "time_s": times, "x1": x, "y1": x - 100,
-            "x2": x + 60, "y2": x - 60, "score": [0.9] * n, "label": ["car"] * n, **other,
+            "source": ["road.mp4"] * n, "frame": list(range(n)), "time_s": times, "x1": x, "y1": x - 67,
+            "x2": x + 40, "y2": x - 40, "score": [0.9] * n, "label": ["car"] * n, **other,
         },
         schema_overrides={"label": pl.String, "time_s": pl.Float64, "source": pl.String, "frame": pl.Int64},
     )  # fmt: skip
