@@ -1,8 +1,9 @@
 """Mesh denoising: errors against a known truth, beside Open3D, PyMeshLab and trimesh; speed and memory.
 
     python benchmarks/mesh.py --peers /tmp/peers_mesh/bin/python      classic methods and peers
-    python benchmarks/mesh.py --part learned                          `learned` and `auto` on the same rows
-    python benchmarks/mesh.py --part learned --again                  the same after okulo's own model changed
+    python benchmarks/mesh.py --part learned                          `learned` on the same rows
+    python benchmarks/mesh.py --part auto                             `auto` on the same rows
+    python benchmarks/mesh.py --part auto --again                     the same after okulo's own model changed
     python benchmarks/mesh.py --part learned --models graph.onnx …    other networks on the same rows
     python benchmarks/mesh.py --part speed --peers …                  time and memory up to 2 million faces
 
@@ -15,6 +16,7 @@ import json
 import subprocess
 import tempfile
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -113,19 +115,9 @@ def ask_peers(peers: subprocess.Popen[str], clean: Mesh, noisy: Mesh) -> Row:
 
 
 def learned(options: argparse.Namespace) -> None:
-    """Errors of `learned` and `auto` (or of other model files) on the rows of results that are there."""
-    rows = known_rows(f"mesh-errors{options.name}")
+    """Errors of `learned` (or of other model files) on the rows of results that are there."""
     models = {f"learned {path.name.partition('.')[0]}": path for path in options.models} or {"learned": None}
-    if options.again:
-        stale = {*models, *(() if options.models else ("auto",))}
-        rows = {key: {k: v for k, v in found.items() if k not in stale} for key, found in rows.items()}
-        write_results(f"mesh-errors{options.name}", {"seed": options.seed, "rows": rows})
-    for key, found in rows.items():
-        name, kind, level = key.split()
-        if (options.meshes and name not in options.meshes) or models.keys() <= found.keys():
-            continue
-        clean = load(name, options.folder, options.whole)
-        noisy = add_noise(clean, kind, float(level), np.random.default_rng(options.seed))
+    for key, found, clean, noisy in rows_without(options, set(models)):
         near = topology(noisy)
         for label, path in models.items():
             model = open_model(path)
@@ -133,14 +125,37 @@ def learned(options: argparse.Namespace) -> None:
             done = denoise_learned(noisy, near, model)
             seconds = time.process_time() - start
             found[label] = {**vars(measure(done, clean, near)), "cpu_s": seconds}
-        if not options.models:
-            start = time.process_time()
-            chosen = choose(noisy, near, np.random.default_rng(0), model)
-            done = done if chosen.name == "learned" else chosen.apply(noisy, near)
-            seconds = time.process_time() - start
-            found["auto"] = {**vars(measure(done, clean, near)), "setting": chosen.name, "cpu_s": seconds}
         show(f"{key} ({len(clean):,} faces)", found)
         keep(options, key, found)
+
+
+def auto(options: argparse.Namespace) -> None:
+    """Errors of `auto` on the rows of results that are there, and what it expected."""
+    model = open_model(None)
+    for key, found, clean, noisy in rows_without(options, {"auto"}):
+        near = topology(noisy)
+        start = time.process_time()
+        chosen = choose(noisy, near, np.random.default_rng(0), model)
+        done = chosen.apply(noisy, near)
+        seconds = time.process_time() - start
+        said = {"setting": chosen.name, "expected_deg": dict(chosen.tried).get(chosen.name), "cpu_s": seconds}
+        found["auto"] = {**vars(measure(done, clean, near)), **said}
+        show(f"{key} ({len(clean):,} faces)", found)
+        keep(options, key, found)
+
+
+def rows_without(options: argparse.Namespace, names: set[str]) -> Iterator[tuple[str, Row, Mesh, Mesh]]:
+    """Go through the rows that lack one of these methods, with their meshes; all rows, if made again."""
+    rows = known_rows(f"mesh-errors{options.name}")
+    if options.again:
+        rows = {key: {k: v for k, v in found.items() if k not in names} for key, found in rows.items()}
+        write_results(f"mesh-errors{options.name}", {"seed": options.seed, "rows": rows})
+    for key, found in rows.items():
+        name, kind, level = key.split()
+        if (options.meshes and name not in options.meshes) or names <= found.keys():
+            continue
+        clean = load(name, options.folder, options.whole)
+        yield key, found, clean, add_noise(clean, kind, float(level), np.random.default_rng(options.seed))
 
 
 def keep(options: argparse.Namespace, key: str, found: Row) -> None:
@@ -174,7 +189,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--part", choices=("errors", "speed", "learned"), default="errors")
+    parser.add_argument("--part", choices=("errors", "speed", "learned", "auto"), default="errors")
     parser.add_argument("--peers", help="a Python that has open3d, pymeshlab and trimesh")
     parser.add_argument("--folder", type=Path, default=Path(tempfile.gettempdir()) / "cgal")
     parser.add_argument("--meshes", nargs="*", choices=(*MADE, *REAL))
@@ -183,7 +198,9 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=3, help="of the noise")
     parser.add_argument("--whole", action="store_true", help="do not cut meshes above 40,000 faces to 30,000")
     parser.add_argument("--models", nargs="*", type=Path, default=(), help="of --part learned")
-    parser.add_argument("--again", action="store_true", help="of --part learned: forget what is there first")
+    parser.add_argument(
+        "--again", action="store_true", help="of --part learned and auto: forget what is there"
+    )
     parser.add_argument("--methods", nargs="*", help="of --part speed: default all")
     parser.add_argument("--counts", nargs="*", type=int, default=(20_000, 100_000, 500_000, 2_000_000))
     parser.add_argument("--shuffled", action="store_true", help="of --part speed: faces in any order")
@@ -193,7 +210,7 @@ def main() -> None:
         name = f"mesh-speed{options.name}"
         write_results(name, {"rows": known_rows(name) | speed(options)})
     else:
-        {"errors": errors, "learned": learned}[options.part](options)
+        {"errors": errors, "learned": learned, "auto": auto}[options.part](options)
 
 
 if __name__ == "__main__":

@@ -21,7 +21,12 @@ def show_denoise(report: DenoiseReport, console: Console) -> None:
         console.print(f"[bold]{escape(report.method)}[/bold] {escape(numbers)}")
     if report.tried:
         said = "; ".join(f"{name} {error:.2f}°" for name, error in report.tried[:3])
-        console.print(f"likely error of slopes: {escape(said)}", style="dim", soft_wrap=True)
+        console.print(
+            f"likely error of normals, best of {len(report.tried)} tried: {escape(said)}",
+            style="dim",
+            soft_wrap=True,
+        )
+    console.print(_noise(report), highlight=False)
     table = Table(box=None, pad_edge=False, header_style="dim")
     for head in ("", "before", "after"):
         table.add_column(head, justify="right" if head else "left")
@@ -48,6 +53,22 @@ def show_denoise(report: DenoiseReport, console: Console) -> None:
     for what, path in (("clean mesh", report.output), ("preview", report.preview), ("page", report.page)):
         if path:
             console.print(f"{what}: {escape(str(path))}", soft_wrap=True)
+
+
+def _noise(report: DenoiseReport) -> str:
+    """Say in words what was taken off."""
+    taken = report.taken
+    if report.noise_kind == "none":
+        return "nothing was taken off"
+    if report.noise_kind == "sparse":
+        return (
+            f"noise in single vertices: about {taken.share:.0%} of them were off by {taken.far:.2f} edges, "
+            f"the others by {taken.rest:.2f}"
+        )
+    said = f"noise: vertices were off by {taken.size:.2f} edges"
+    if report.noise_kind == "shared":
+        return f"{said}, neighbours alike ({taken.alike:.2f}): stripes, or detail of the surface itself"
+    return f"{said}, each by itself"
 
 
 def _show_defects(report: DenoiseReport, console: Console) -> None:

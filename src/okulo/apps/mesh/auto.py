@@ -1,15 +1,19 @@
 """Choose a method without the truth: by the error that is to be expected of each."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import Bool, Int64
 
-from okulo.algo.mesh.estimate import noise_level, probe
+from okulo.algo.mesh.estimate import noise_level, spikes
+from okulo.algo.mesh.forecast import Forecast
 from okulo.algo.mesh.measure import SHARP_DEG, edge_angles_deg
 from okulo.algo.mesh.methods import Recipe, apply
 from okulo.algo.mesh.topology import Topology, topology
-from okulo.apps.mesh.learned import denoise_learned
+from okulo.algo.mesh.traces import traces
+from okulo.apps.mesh.forecasts import read_forecast
+from okulo.apps.mesh.learned import denoise_learned, find_sample
+from okulo.core.errors import BadInput
 from okulo.core.nouns import Mesh
 from okulo.core.protocols import Progress, silent
 from okulo.runtime.arrays import ArrayFile
@@ -20,16 +24,34 @@ LOOK_AT = 12_000
 CLEAN = 0.012
 """Below this noise level (of the mean edge length) a mesh counts as clean and is left as it is."""
 
-LEARNED = "learned"
+FEW_SPIKES = 0.002
+"""…unless more than this share of its vertices stand out alone (`algo.mesh.estimate.spikes`)."""
 
-OTHERS = (
-    Recipe(method="bilateral", sigma=0.6, iterations=5, follow=15, passes=6),
-    Recipe(method="bilateral", sigma=0.6, iterations=5, follow=15, passes=2),
+LEARNED, NONE = "learned", "none"
+
+FORECAST = "mesh-auto.npz"
+
+CANDIDATES = (
+    *(
+        Recipe(method="bilateral", sigma=0.6, iterations=5, follow=15, passes=count, restore=turns)
+        for count, turns in ((2, 0), (6, 0), (12, 0), (2, 5))
+    ),
     Recipe(method="bilateral", sigma=0.6, iterations=2, follow=15, passes=2, restore=5),
-    Recipe(method="bilateral", sigma=0.6, iterations=5, follow=15, passes=2, restore=5),
+    *(Recipe(method="bilateral", sigma=0.25, iterations=count) for count in (5, 10, 40)),
+    Recipe(method="bilateral", sigma=0.35, iterations=5),
+    Recipe(method="bilateral", sigma=0.45, iterations=10),
     *(Recipe(method="taubin", iterations=count) for count in (3, 10, 30, 80)),
+    *(Recipe(method="laplacian", iterations=count, restore=turns) for count, turns in ((5, 4), (10, 7))),
+    Recipe(method="guided", sigma=0.6, iterations=20),
+    Recipe(method="guided", sigma=0.25, iterations=50),
+    Recipe(method="l0-cotangent", strength=0.1),
+    Recipe(method="l0", strength=0.2),
+    Recipe(method="bilateral-vertex", sigma=0.6, iterations=2),
 )
-"""What is tried beside the model: heavy and gentle, for surfaces smooth and rough."""
+"""What is tried beside the model: heavy and gentle, for surfaces smooth, sharp and rough."""
+
+KNOWN = (LEARNED, NONE, *(str(recipe) for recipe in CANDIDATES))
+"""Everything that can be chosen, in the order the forecast knows; `none`: the mesh as it is."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,12 +65,12 @@ class Choice:
     done: Mesh | None = None
     """What it makes of the whole mesh, where that was found on the way."""
     tried: tuple[tuple[str, float], ...] = ()
-    """What was tried, best first, and the error of slopes to be expected of it, in degrees."""
+    """What was tried, best first, and the mean error of normals to be expected of it, in degrees."""
 
     @property
     def name(self) -> str:
         """The chosen one, with its numbers."""
-        return LEARNED if self.model else str(self.recipe) if self.recipe else "none"
+        return LEARNED if self.model else str(self.recipe) if self.recipe else NONE
 
     def apply(self, mesh: Mesh, near: Topology, progress: Progress = silent) -> Mesh:
         """Denoise with what was chosen."""
@@ -72,26 +94,38 @@ def sharpness(mesh: Mesh, near: Topology) -> float:
     return float(angles[angles >= SHARP_DEG].sum()) / total if total else 1.0
 
 
-def choose(mesh: Mesh, near: Topology, rng: np.random.Generator, model: ArrayFile) -> Choice:
-    """Choose for a noisy mesh: the model or one of `OTHERS`, whichever is likely to be nearest to the truth.
+def choose(
+    mesh: Mesh, near: Topology, rng: np.random.Generator, model: ArrayFile, forecast: Forecast | None = None
+) -> Choice:
+    """Choose for a noisy mesh: the model or one of `CANDIDATES`, whichever is likely nearest to the truth.
 
-    Each is tried twice on a part of the mesh, as it is and a little disturbed (`algo.mesh.estimate.Probe`).
+    All of them denoise a part of the mesh; how far their answers are apart, what each left and what it took
+    (`algo.mesh.traces`) forecast the error of each (`algo.mesh.forecast`).
     """
     noise = noise_level(mesh, near)
-    if noise <= CLEAN:
+    if noise <= CLEAN and spikes(mesh, near) <= FEW_SPIKES:
         return Choice(noise=noise)
     part = cut_part(mesh, near, LOOK_AT, rng)
     around = near if part is mesh else topology(part)
-    probed = probe(part, around, rng)
-    found: list[tuple[float, Choice]] = []
-    for choice in (Choice(noise=noise, model=model), *(Choice(noise=noise, recipe=each) for each in OTHERS)):
-        made, again = choice.apply(part, around), choice.apply(probed.pushed, around)
-        error = probed.expected_error(made, again, noise)
-        kept = replace(choice, done=made) if part is mesh else choice
-        found.append((error, kept))
-    found.sort(key=lambda each: each[0])
-    tried = tuple((choice.name, float(np.degrees(max(error, 0.0) ** 0.5))) for error, choice in found)
-    return replace(found[0][1], tried=tried)
+    made = [denoise_learned(part, around, model), part, *(apply(part, around, each) for each in CANDIDATES)]
+    expected = (forecast or open_forecast()).errors_deg(traces(part, around, made))
+    order = np.argsort(expected, kind="stable")
+    best = int(order[0])
+    return Choice(
+        noise=noise,
+        recipe=None if KNOWN[best] in (LEARNED, NONE) else CANDIDATES[best - 2],
+        model=model if KNOWN[best] == LEARNED else None,
+        done=made[best] if part is mesh else None,
+        tried=tuple((KNOWN[k], float(expected[k])) for k in order),
+    )
+
+
+def open_forecast() -> Forecast:
+    """Open the forecast of errors that comes with okulo; one of other candidates is BadInput."""
+    forecast = read_forecast(find_sample(FORECAST))
+    if forecast.names != KNOWN:
+        raise BadInput(FORECAST, "is of other filters than these", hint="python benchmarks/mesh_auto.py")
+    return forecast
 
 
 def cut_part(mesh: Mesh, near: Topology, most: int, rng: np.random.Generator) -> Mesh:

@@ -10,7 +10,7 @@ import numpy as np
 from jaxtyping import Int64
 
 from okulo.algo.graphs import connected_components
-from okulo.algo.mesh.estimate import noise_level
+from okulo.algo.mesh.estimate import noise_level, taken_off
 from okulo.algo.mesh.measure import MeshErrors, measure, normal_errors_deg
 from okulo.algo.mesh.methods import NUMBERS, Recipe
 from okulo.algo.mesh.noise import vertex_normals
@@ -102,9 +102,7 @@ def _lay_out(given: Mesh, truth: Path | None) -> tuple[Mesh, Mesh | None, Int64[
     return ordered.mesh, true, ordered.which[which]
 
 
-def _truth(
-    path: Path | None, given: Mesh, which: Int64[np.ndarray, " v"], noisy: Mesh
-) -> Mesh | None:
+def _truth(path: Path | None, given: Mesh, which: Int64[np.ndarray, " v"], noisy: Mesh) -> Mesh | None:
     """Read the true mesh and place its vertices as those of the noisy one were joined."""
     if path is None:
         return None
@@ -191,6 +189,7 @@ def _report(
         measure(each, truth, near) if truth is not None else None for each in (noisy, clean)
     ]
     sharp = sharpness(clean, near)
+    taken = taken_off(noisy, clean, near)
     return DenoiseReport(
         output=params.output,
         vertices=len(noisy.vertices),
@@ -203,6 +202,8 @@ def _report(
         edge_length=length,
         noise_before=choice.noise,
         noise_after=noise_level(clean, near),
+        taken=taken,
+        noise_kind=taken.kind if taken.size > 0 else "none",
         turned_deg=float(change_deg(noisy, clean).mean()),
         moved=float(way.mean()),
         moved_most=float(way.max()),

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from okulo.algo.mesh.estimate import Taken
 from okulo.algo.mesh.measure import MeshErrors
 from okulo.algo.mesh.methods import METHODS
 from okulo.algo.mesh.noise import NOISE
@@ -64,11 +65,15 @@ class DenoiseReport:
     sharpness: float
     """Share of all bending (sum of the angles between neighbouring faces) that sharp edges hold."""
     tried: tuple[tuple[str, float], ...]
-    """What `auto` tried, best first, and the error of slopes it expects of each, in degrees."""
+    """What `auto` tried, best first, and the mean error of normals it expects of each, in degrees."""
     edge_length: float
     """Mean length of the input's edges, in the file's unit: what noise and distances are fractions of."""
     noise_before: float
     noise_after: float
+    taken: Taken
+    """What was taken off along the normals."""
+    noise_kind: str
+    """What that looks like: even (every vertex is off by itself), sparse, shared (with neighbours), none."""
     turned_deg: float
     """Mean angle between a face's normal before and after."""
     moved: float
