@@ -6,7 +6,7 @@ import os
 import stat
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -22,7 +22,7 @@ from okulo.serve.http import error_reply
 from okulo.serve.jobs.intake import resolve
 from okulo.serve.jobs.lease import is_dead, new_lease
 from okulo.serve.jobs.pack import Spool
-from okulo.serve.jobs.records import Leased, Outcome
+from okulo.serve.jobs.records import Leased, Outcome, Version
 from okulo.serve.jobs.store import JobStore, Unavailable
 from okulo.serve.models import Served
 from okulo.serve.predict import describe
@@ -72,7 +72,9 @@ class Workers:
         self.open_bytes = 0
         self._leases = [new_lease(index) for index in range(pace.workers)]
         self._busy: set[str] = set()
-        self._lock = threading.Lock()
+        self._alone = False
+        """Whether the one that is busy must stay the only one."""
+        self._turn = threading.Condition()
         self._threads = [
             threading.Thread(target=self._work, args=(each,), name=f"okulo-job-{index}", daemon=True)
             for index, each in enumerate(self._leases)
@@ -126,7 +128,7 @@ class Workers:
         swept = 0.0
         while not self._stopping.is_set():
             try:
-                with self._lock:
+                with self._turn:
                     busy = list(self._busy)
                 if busy:
                     self._store.renew(busy, self._pace.lease_s)
@@ -146,8 +148,7 @@ class Workers:
         while not self._stopping.is_set():
             try:
                 models = [(each.name, each.version) for each in self._service.every()]
-                leased = self._store.lease(models, self._pace.batch, lease, self._pace.lease_s)
-                if leased:
+                if leased := self._begin(lease, models):
                     self._answer(lease, leased)
                 elif self._pace.until_empty and not self._store.has_work(models):
                     return
@@ -161,9 +162,26 @@ class Workers:
                 log.exception("working on a job failed")
                 self._stopping.wait(RETRY_S)
 
+    def _begin(self, lease: str, models: Sequence[Version]) -> list[Leased]:
+        """Take items. One that was begun before has this process for itself until it has an outcome.
+
+        If it is what kills the process, nothing was begun beside it that would be suspected as well.
+        """
+        with self._turn:
+            self._wait_until(lambda: not self._alone)
+            leased = self._store.lease(models, self._pace.batch, lease, self._pace.lease_s)
+            if leased:
+                self._busy.add(lease)
+                self._alone = leased[0].attempts > 1
+                if self._alone:
+                    self._wait_until(lambda: len(self._busy) == 1)
+            return leased
+
+    def _wait_until(self, true: Callable[[], bool]) -> None:
+        while not true() and not self._stopping.is_set():
+            self._turn.wait(0.2)  # a stop does not take the lock to say so
+
     def _answer(self, lease: str, leased: Sequence[Leased]) -> None:
-        with self._lock:
-            self._busy.add(lease)
         try:
             batch = _Batch(self._stopping)
             for each in leased:
@@ -174,8 +192,10 @@ class Workers:
             if batch.returned:
                 self._store.give_back(lease)
         finally:
-            with self._lock:
+            with self._turn:
                 self._busy.discard(lease)
+                self._alone = self._alone and leased[0].attempts == 1
+                self._turn.notify_all()
 
     def _send(self, item: Leased, batch: "_Batch") -> None:
         """Read an item and send it off; what goes wrong is its outcome."""
