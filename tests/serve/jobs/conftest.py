@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 from tests.postgres_server import postgres
+from tests.serve.conftest import Server, finish, launch
 
 
 @pytest.fixture(scope="session")
@@ -28,3 +29,16 @@ def where(request: pytest.FixtureRequest, tmp_path: Path) -> str:
         return str(tmp_path / "jobs.db")
     url: str = request.getfixturevalue("postgres_url")
     return url
+
+
+@pytest.fixture(scope="module")
+def desk(colours: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """One server that takes jobs, for tests that neither harm it nor count what it holds."""
+    folder = tmp_path_factory.mktemp("desk")
+    server = launch(folder / "server.log", colours, "--jobs", folder / "jobs.db")
+    try:
+        yield server
+        assert server.stop() == 0
+        assert "Traceback" not in server.log.read_text()
+    finally:
+        finish(server)

@@ -71,8 +71,8 @@ def check_all(rows: list[dict[str, Any]], count: int) -> None:
         assert row["probability"] == pytest.approx(expected(index).max(), abs=1e-5)
 
 
-def test_a_form_becomes_a_result_in_json_and_parquet(start: Any, colours: Path, tmp_path: Path) -> None:
-    server = start(colours, "--jobs", tmp_path / "jobs.db")
+def test_a_form_becomes_a_result_in_json_and_parquet(desk: Any, tmp_path: Path) -> None:
+    server = desk
     said = httpx.post(server.url + "/jobs", files=form(200), params={"outputs": "embedding"})
     assert said.status_code == 202, said.text
     job = said.json()
@@ -93,12 +93,10 @@ def test_a_form_becomes_a_result_in_json_and_parquet(start: Any, colours: Path, 
     assert frame["probabilities"].dtype == pl.Array(pl.Float32, 3)
     assert frame["embedding"].dtype == pl.Array(pl.Float32, 3)
     assert np.allclose(frame["probabilities"].to_numpy(), [expected(i) for i in range(200)], atol=1e-5)
-    assert server.stop() == 0
-    assert "Traceback" not in server.log.read_text()
 
 
-def test_a_bad_picture_is_a_row_with_its_error(start: Any, colours: Path, tmp_path: Path) -> None:
-    server = start(colours, "--jobs", tmp_path / "jobs.db")
+def test_a_bad_picture_is_a_row_with_its_error(desk: Any) -> None:
+    server = desk
     images = [base64.b64encode(each).decode() for each in (file(0), b"no picture", file(2))]
     job = httpx.post(server.url + "/jobs", json={"images": images}).json()
     ended = until_ended(server.url, job["id"])
@@ -111,18 +109,16 @@ def test_a_bad_picture_is_a_row_with_its_error(start: Any, colours: Path, tmp_pa
     assert frame["pred"].is_null().to_list() == [expected(0).max() < 0.6, True, expected(2).max() < 0.6]
     assert frame["error"].is_null().to_list() == [True, False, True]
     assert len(frame["id"].unique()) == 3
-    assert server.stop() == 0
 
 
-def test_paths_only_below_the_allowed_roots(start: Any, colours: Path, tmp_path: Path) -> None:
+def test_paths_only_below_the_allowed_roots(start: Any, desk: Any, colours: Path, tmp_path: Path) -> None:
     root = tmp_path / "pictures"
     root.mkdir()
     (root / "a b.png").write_bytes(file(3))
     (tmp_path / "secret.png").write_bytes(file(4))
     (root / "link.png").symlink_to(tmp_path / "secret.png")
     os.mkfifo(root / "pipe.png")
-    closed = start(colours, "--jobs", tmp_path / "closed.db")
-    refused = httpx.post(closed.url + "/jobs", json={"paths": ["a b.png"]})
+    refused = httpx.post(desk.url + "/jobs", json={"paths": ["a b.png"]})
     assert (refused.status_code, "--jobs-root" in refused.text) == (400, True)
     server = start(colours, "--jobs", tmp_path / "jobs.db", "--jobs-root", root)
     for path in ("../secret.png", "link.png", str(tmp_path / "secret.png"), "file:///etc/passwd", "a\0b",
