@@ -187,8 +187,8 @@ def describe(
     """
     first = _moved(mesh)
     out = np.empty((len(mesh.faces), len(names), 3), np.float32) if again is None else again
-    out[:, 0] = first.shapes.normals
     wanted = [chain for chain in chains(names) if again is None or not chain.slow]
+    wanted.sort(key=lambda chain: not chain.slow)  # L0 needs the most memory: before `out` is written to
     if len(mesh.faces) >= ENOUGH:  # each filter has all cores, and only one needs memory
         for chain in wanted:
             chain.run(first, near, out)
@@ -196,6 +196,7 @@ def describe(
         len(near.ring)  # found here once, not by every thread
         with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
             list(pool.map(lambda chain: chain.run(first, near, out), wanted))
+    out[:, 0] = first.shapes.normals
     return out
 
 

@@ -22,7 +22,7 @@ from okulo.algo.mesh.order import curve_order
 from okulo.algo.mesh.topology import FaceShapes, Topology, face_shapes, topology
 from okulo.core.nouns import Mesh
 
-ROWS = 4_096
+ROWS = 1_024
 """Faces in one piece, of networks that answer face by face."""
 
 WHOLE = 16_384
@@ -33,6 +33,11 @@ HALO = 8
 """Rings of faces around a piece of the graph that are shown but not answered for."""
 
 PATCH = 64
+"""Faces in a patch."""
+
+AT_ONCE = 64
+"""Patches in one piece."""
+
 LINKS = 8
 SIDE = 8
 LEAST = 1e-5
@@ -140,8 +145,8 @@ def patch_feeds(said: Described) -> Iterator[Feed]:
     """Overlapping patches of `PATCH` faces; a face's answers in several patches are averaged."""
     near = said.near
     patches, real = grow_patches(near.ring_start, near.ring, PATCH, len(said.normals))
-    for first in range(0, len(patches), ROWS // PATCH):
-        chosen, held = patches[first : first + ROWS // PATCH], real[first : first + ROWS // PATCH]
+    for first in range(0, len(patches), AT_ONCE):
+        chosen, held = patches[first : first + AT_ONCE], real[first : first + AT_ONCE]
         links = patch_links(chosen, held, near.ring_start, near.ring, LINKS)
         inputs = {**_of_faces(said, chosen), "links": links}
         yield Feed(inputs, chosen.reshape(-1), (np.arange(PATCH) < held[:, None]).reshape(-1))
@@ -151,8 +156,8 @@ def voxel_feeds(said: Described) -> Iterator[Feed]:
     """Faces with a grid of what lies around each."""
     shapes = face_shapes(said.mesh.vertices, said.mesh.faces)
     cell = CELL * neighbour_distance(shapes, said.near)
-    for first in range(0, len(said.normals), ROWS // 4):
-        rows = np.arange(first, min(first + ROWS // 4, len(said.normals)))
+    for first in range(0, len(said.normals), ROWS):
+        rows = np.arange(first, min(first + ROWS, len(said.normals)))
         yield _voxel_feed(said, shapes, cell, rows)
 
 

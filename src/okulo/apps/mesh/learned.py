@@ -66,16 +66,21 @@ def denoise_learned(mesh: Mesh, near: Topology, model: ArrayFile, progress: Prog
     normals: Float32[np.ndarray, "f k 3"] | None = None
     for stage in range(stages):
         normals = describe(mesh, near, senses.filters, normals)
-        said = put_together(mesh, near, normals, senses, noise)
-        wanted = answer(said, model, stage, progress)
-        shapes = face_shapes(mesh.vertices, mesh.faces)
-        if model.info.notes.get("led"):
-            wanted = led_normals(shapes, near, wanted)
-        wanted[shapes.areas == 0] = 0.0
+        wanted = _wanted(put_together(mesh, near, normals, senses, noise), model, stage, progress)
         last = stage + 1 == stages
         follow = FOLLOW if last else int(model.info.notes.get("stage_follow", FOLLOW))
         mesh = follow_normals(mesh, near, wanted, follow)
     return mesh
+
+
+def _wanted(said: Described, model: ArrayFile, stage: int, progress: Progress) -> Float64[np.ndarray, "f 3"]:
+    """The normals that the vertices are to follow."""
+    wanted = answer(said, model, stage, progress)
+    shapes = face_shapes(said.mesh.vertices, said.mesh.faces)
+    if model.info.notes.get("led"):
+        wanted = led_normals(shapes, said.near, wanted)
+    wanted[shapes.areas == 0] = 0.0
+    return wanted
 
 
 def answer(

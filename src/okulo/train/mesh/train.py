@@ -117,7 +117,8 @@ def export(
     """Write the model file, proven against PyTorch on pieces of some pairs."""
     examples = []
     for pair in pairs:
-        feed = next(iter(FEEDS[params.method](pair.said)))
+        feeds = list(FEEDS[params.method](pair.said))
+        feed = feeds[-1] if examples else feeds[0]  # the last one of a mesh is of another length
         examples.append({**feed.inputs, **({"stage": np.array([0])} if params.method in STAGES else {})})
     info = ArrayInfo(
         task="normals",
