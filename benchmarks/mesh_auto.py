@@ -1,7 +1,7 @@
 """What `auto` knows: pairs whose truth is known, what every filter makes of them, and the forecast of errors.
 
-    python benchmarks/mesh_auto.py --pairs 400              make what is missing, judge by folds, write
-    python benchmarks/mesh_auto.py --pairs 400 --share 0/2 --only-make     one of two processes that make them
+    python benchmarks/mesh_auto.py                              make what is missing, judge by folds, write
+    python benchmarks/mesh_auto.py --share 0/2 --only-make      one of two processes that make them
 
 Shapes are made parts and blobs and CGAL's meshes, none of those that benchmarks/mesh.py judges on; noise is
 of all four kinds and of some more, 0.005 to 0.4 of the mean edge length. Everything is kept under --cache;
@@ -25,7 +25,7 @@ from okulo.algo.mesh.shapes import CAD, blob, part
 from okulo.algo.mesh.smooth import laplacian, taubin
 from okulo.algo.mesh.topology import even_out, mean_edge_length, topology
 from okulo.algo.mesh.traces import traces
-from okulo.apps.mesh.auto import CANDIDATES, KNOWN, LEARNED, LOOK_AT, NONE, cut_part
+from okulo.apps.mesh.auto import CANDIDATES, KNOWN, LEARNED, LOOK_AT, NONE, cut_part, pick
 from okulo.apps.mesh.forecasts import write_forecast
 from okulo.apps.mesh.learned import denoise_learned, find_model, open_model
 from okulo.core.errors import BadInput
@@ -197,7 +197,7 @@ def judge(
         held = np.flatnonzero(folds == each)
         forecast = fit_forecast(names, seen[folds != each], errors[folds != each] - FLOOR_DEG)
         for row in held:
-            found[row] = errors[row, forecast.errors_deg(seen[row]).argmin()] / best[row]
+            found[row] = errors[row, pick(forecast.errors_deg(seen[row]))] / best[row]
     return found
 
 
@@ -260,8 +260,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--pairs", type=int, default=400)
-    parser.add_argument("--clean", type=int, default=70, help="how many clean shapes beside")
+    parser.add_argument("--pairs", type=int, default=357)
+    parser.add_argument("--clean", type=int, default=32, help="how many clean shapes beside")
     parser.add_argument("--cache", type=Path, default=Path("/tmp/mesh_auto/pairs"))
     parser.add_argument(
         "--folder", type=Path, default=Path("/tmp/cgal"), help="where CGAL's meshes are unpacked"

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Bool, Int64
+from jaxtyping import Bool, Float64, Int64
 
 from okulo.algo.mesh.estimate import noise_level, spikes
 from okulo.algo.mesh.forecast import Forecast
@@ -28,6 +28,9 @@ FEW_SPIKES = 0.002
 """…unless more than this share of its vertices stand out alone (`algo.mesh.estimate.spikes`)."""
 
 LEARNED, NONE = "learned", "none"
+
+CLEARLY = 0.9
+"""Another than the model is taken where its expected error is below this share of the model's."""
 
 FORECAST = "mesh-auto.npz"
 
@@ -65,7 +68,7 @@ class Choice:
     done: Mesh | None = None
     """What it makes of the whole mesh, where that was found on the way."""
     tried: tuple[tuple[str, float], ...] = ()
-    """What was tried, best first, and the mean error of normals to be expected of it, in degrees."""
+    """What was tried, the chosen first, then the likely best: names, expected errors of normals (°)."""
 
     @property
     def name(self) -> str:
@@ -109,15 +112,25 @@ def choose(
     around = near if part is mesh else topology(part)
     made = [denoise_learned(part, around, model), part, *(apply(part, around, each) for each in CANDIDATES)]
     expected = (forecast or open_forecast()).errors_deg(traces(part, around, made))
-    order = np.argsort(expected, kind="stable")
-    best = int(order[0])
+    best = pick(expected)
+    others = [int(k) for k in np.argsort(expected, kind="stable") if k != best]
     return Choice(
         noise=noise,
         recipe=None if KNOWN[best] in (LEARNED, NONE) else CANDIDATES[best - 2],
         model=model if KNOWN[best] == LEARNED else None,
         done=made[best] if part is mesh else None,
-        tried=tuple((KNOWN[k], float(expected[k])) for k in order),
+        tried=tuple((KNOWN[k], float(expected[k])) for k in (best, *others)),
     )
+
+
+def pick(expected_deg: Float64[np.ndarray, " k"]) -> int:
+    """Say which of `KNOWN` to take: the model unless another is expected to be clearly better.
+
+    >>> pick(np.array([1.0, 20.0, 0.95])), pick(np.array([1.0, 20.0, 0.8]))
+    (0, 2)
+    """
+    best = int(np.argmin(expected_deg))
+    return best if expected_deg[best] < CLEARLY * expected_deg[0] else 0
 
 
 def open_forecast() -> Forecast:

@@ -65,7 +65,7 @@ class DenoiseReport:
     sharpness: float
     """Share of all bending (sum of the angles between neighbouring faces) that sharp edges hold."""
     tried: tuple[tuple[str, float], ...]
-    """What `auto` tried, best first, and the mean error of normals it expects of each, in degrees."""
+    """What `auto` tried, the chosen first, then the likely best: names, expected errors of normals (°)."""
     edge_length: float
     """Mean length of the input's edges, in the file's unit: what noise and distances are fractions of."""
     noise_before: float
