@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from okulo.algo.mesh.estimate import taken_off
+from okulo.algo.mesh.estimate import noise_level, taken_off
 from okulo.algo.mesh.measure import normal_errors_deg
 from okulo.algo.mesh.methods import apply
 from okulo.algo.mesh.noise import add_noise, vertex_normals
@@ -77,7 +77,9 @@ def test_the_same_seed_chooses_the_same() -> None:
     np.testing.assert_array_equal(first.apply(noisy, near).vertices, second.apply(noisy, near).vertices)
 
 
-@pytest.mark.parametrize("shape", ["blob", "ball", "wedge"])
+@pytest.mark.parametrize(
+    "shape", ["blob", *(pytest.param(each, marks=pytest.mark.slow) for each in ("ball", "wedge"))]
+)
 def test_clean_meshes_are_left_alone_but_for_spikes(shape: str) -> None:
     more = {"ball": sphere(4), "wedge": part(np.random.default_rng(26), 0.06, "wedge")}
     clean = {**SHAPES, **more}[shape]
@@ -90,6 +92,15 @@ def test_clean_meshes_are_left_alone_but_for_spikes(shape: str) -> None:
     way = rng.choice([-0.3, 0.3], hit.shape) * hit * mean_edge_length(clean)
     spoiled = Mesh(clean.vertices + vertex_normals(clean) * way, clean.faces)
     assert len(choose(spoiled, near, np.random.default_rng(0), MODEL).tried) == len(KNOWN)
+
+
+@pytest.mark.parametrize("shape", ["plate", pytest.param("rough", marks=pytest.mark.slow)])
+def test_a_clean_mesh_that_reads_as_noisy_is_left_alone_too(shape: str) -> None:
+    near = topology(SHAPES[shape])
+    assert noise_level(SHAPES[shape], near) > 0.02
+    chosen = choose(SHAPES[shape], near, np.random.default_rng(0), MODEL)
+    assert chosen.name == "none"
+    assert chosen.tried[0][1] < 0.3
 
 
 def test_a_handful_of_faces_is_denoised_sensibly() -> None:
