@@ -115,7 +115,7 @@ def export(
     write: Write,
 ) -> float:
     """Write the model file, proven against PyTorch on pieces of some pairs."""
-    examples = []
+    examples: list[dict[str, np.ndarray]] = []
     for pair in pairs:
         feeds = list(FEEDS[params.method](pair.said))
         feed = feeds[-1] if examples else feeds[0]  # the last one of a mesh is of another length
