@@ -50,7 +50,7 @@ def fit_forecast(
 
     >>> one = fit_forecast(["a", "b"], np.array([[0.0], [1.0], [2.0]]), np.array([[1.0, 4], [2, 2], [4, 1]]))
     >>> one.errors_deg(np.array([0.0])).round(1).tolist()
-    [1.0, 3.9]
+    [1.0, 4.0]
     """
     mean, scale = traces.mean(axis=0), np.maximum(traces.std(axis=0), 1e-3)
     seen = _standard(traces, mean, scale).astype(np.float16).astype(np.float64)  # as it is kept

@@ -44,7 +44,7 @@ def apart(normals: Float64[np.ndarray, "k f 3"]) -> Float64[np.ndarray, " p"]:
     """Logarithm of the root of the mean squared difference of normals, in degrees, for every pair of answers.
 
     >>> apart(np.array([[[0.0, 0, 1]], [[0.0, 1, 0]]])).round(3).tolist()
-    [4.394]
+    [4.395]
     """
     flat = normals.reshape(len(normals), -1)
     alike = flat @ flat.T / max(normals.shape[1], 1)
