@@ -22,7 +22,7 @@ def show_denoise(report: DenoiseReport, console: Console) -> None:
     if report.tried:
         said = "; ".join(f"{name} {error:.2f}°" for name, error in report.tried[:3])
         console.print(
-            f"likely error of normals of some of {len(report.tried)} tried: {escape(said)}",
+            f"likely error of normals, of {len(report.tried)} tried: {escape(said)}",
             style="dim",
             soft_wrap=True,
         )
