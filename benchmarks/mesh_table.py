@@ -12,6 +12,10 @@ TITLES = {
     **{"cad": "generated part", "ring": "turned part", "rough": "rough (made)"},
     **{name: f"{name}, a piece" for name in ("bunny", "armadillo", "elephant")},
 }
+COUNTS = (20_000, 100_000, 500_000, 2_000_000)
+LARGE = 100_000
+"""Faces from which memory a face is told: below, what a library takes once weighs more."""
+
 Row = dict[str, dict]
 
 
@@ -97,6 +101,20 @@ def summary(rows: dict[str, Row]) -> None:
             print(f"{name}: {min(seconds):.1f} to {max(seconds):.1f} s of processor time")
 
 
+def speeds(rows: dict[str, dict[str, float]]) -> None:
+    """Time by method (a name ends in its faces, and perhaps in `shuffled`) and size; most bytes a face."""
+    table: dict[str, dict[int, dict[str, float]]] = {}
+    for key, found in rows.items():
+        name, count = key.removesuffix(" shuffled").rsplit(" ", 1)
+        order = ", faces in any order" if key.endswith(" shuffled") else ""
+        table.setdefault(name + order, {})[int(count)] = found
+    for name, by_count in table.items():
+        times = [f"{by_count[n]['seconds']:.3g} s" if n in by_count else "–" for n in COUNTS]
+        most = max(by_count[n]["bytes_a_face"] for n in by_count if n >= LARGE or n == max(by_count))
+        print(f"| {name} | {' | '.join(times)} | {most:,.0f} |")
+    print()
+
+
 def main() -> None:
     rows = {}
     for key, found in json.loads((RESULTS / "mesh-errors.json").read_text())["rows"].items():
@@ -107,6 +125,7 @@ def main() -> None:
     at_two_tenths(first)
     others({key: found for key, found in rows.items() if key not in first})
     summary(rows)
+    speeds(json.loads((RESULTS / "mesh-speed.json").read_text())["rows"])
 
 
 if __name__ == "__main__":
