@@ -17,6 +17,8 @@ def test_a_forecast_is_kept_in_a_file(tmp_path: Path) -> None:
     np.testing.assert_array_equal(again.errors_deg(point), forecast.errors_deg(point))
     (tmp_path / "bad.npz").write_bytes(b"no such thing")
     np.savez(tmp_path / "other.npz", mean=np.ones(3))
-    for name in ("bad.npz", "other.npz", "absent.npz"):
+    (tmp_path / "half.npz").write_bytes((tmp_path / "f.npz").read_bytes()[:300])
+    (tmp_path / "empty.npz").touch()
+    for name in ("bad.npz", "other.npz", "absent.npz", "half.npz", "empty.npz"):
         with pytest.raises(BadInput, match=f"{name}.*forecast"):
             read_forecast(tmp_path / name)

@@ -2,6 +2,7 @@
 
 from dataclasses import fields
 from pathlib import Path
+from zipfile import BadZipFile
 
 import numpy as np
 
@@ -23,7 +24,7 @@ def read_forecast(path: Path) -> Forecast:
     try:
         with np.load(path, allow_pickle=False) as file:
             held = {each.name: file[each.name] for each in fields(Forecast)}
-    except (OSError, ValueError, KeyError) as error:
+    except (OSError, EOFError, ValueError, KeyError, BadZipFile) as error:
         raise BadInput(str(path), wanted="a forecast of errors (.npz)", got=str(error)[:100]) from error
     names = tuple(str(each) for each in held.pop("names"))
     return Forecast(names, **{name: np.asarray(value, np.float64) for name, value in held.items()})
