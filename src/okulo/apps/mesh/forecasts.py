@@ -22,9 +22,9 @@ def write_forecast(path: Path, forecast: Forecast) -> None:
 def read_forecast(path: Path) -> Forecast:
     """Read what `write_forecast` wrote; anything else is BadInput that names the file."""
     try:
-        with np.load(path, allow_pickle=False) as file:
-            held = {each.name: file[each.name] for each in fields(Forecast)}
-    except (OSError, EOFError, ValueError, KeyError, BadZipFile) as error:
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
+            held = {each.name: arrays[each.name] for each in fields(Forecast)}
+    except (OSError, EOFError, ValueError, TypeError, KeyError, BadZipFile) as error:
         raise BadInput(str(path), wanted="a forecast of errors (.npz)", got=str(error)[:100]) from error
     names = tuple(str(each) for each in held.pop("names"))
     return Forecast(names, **{name: np.asarray(value, np.float64) for name, value in held.items()})
