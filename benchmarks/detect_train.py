@@ -93,7 +93,7 @@ def keep(part: str, said: dict[str, object]) -> None:
     """Add to the results; rows of the table that other calls measured stay."""
     before = read_results("detect_train")
     if "rows" in said:
-        said["rows"] = {**before.get(part, {}).get("rows", {}), **said["rows"]}  # type: ignore[dict-item]
+        said["rows"] = {**before.get(part, {}).get("rows", {}), **said["rows"]}
     write_results("detect_train", {**before, part: said})
 
 

@@ -43,7 +43,7 @@ def simulated(count: int, seed: int) -> dict[str, dict[str, Row]]:
         scene = simulate(count, noise=noise, kinds=kinds, rng=np.random.default_rng(seed + k))
         flat = contours(scene.probability, 0.5, min_area=16.0, min_hole=16.0)
         for label, changed in TRIES.items():
-            told = regularize_flat(flat, Regularity(**changed))  # type: ignore[arg-type]
+            told = regularize_flat(flat, Regularity(**changed))
             made = [told.outlines.polygon(i) for i in range(len(told))]
             row = score(scene.truth.rings, biggest(scene, made))
             circles = told.names().count("circle") / count
@@ -66,7 +66,7 @@ def real(folder: Path) -> dict[str, Row]:
     share = [truth.area / guess.area for truth, guess in zip(*shapes)]
     print(f"SpaceNet: the truth has {np.median(share):.2f} of the prediction's area in the middle")
     for label, changed in TRIES.items():
-        told = regularize_flat(flat, Regularity(**changed))  # type: ignore[arg-type]
+        told = regularize_flat(flat, Regularity(**changed))
         row = score(truths, [told.outlines.polygon(i) for i in range(len(told))])
         said[label] = {key: row[key] for key in ("iou", "corners")}
     return said

@@ -4,6 +4,7 @@ import os
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 from jaxtyping import Float32
@@ -160,14 +161,14 @@ class Senses:
             raise BadInput("model file", "does not say which filters it needs", hint=HINT)
 
     @classmethod
-    def from_notes(cls, notes: Mapping[str, object]) -> "Senses":
+    def from_notes(cls, notes: Mapping[str, Any]) -> "Senses":
         """Read what a model file says; nothing, or filters that are not known here, are BadInput."""
         try:
             filters, telling, scales = (notes[name] for name in ("filters", "telling", "scales"))
             return cls(
-                tuple(str(name) for name in filters),  # type: ignore[attr-defined]  # checked by use
-                tuple((str(a), str(b)) for a, b in telling),  # type: ignore[attr-defined]
-                tuple(int(scale) for scale in scales),  # type: ignore[attr-defined]
+                tuple(str(name) for name in filters),
+                tuple((str(a), str(b)) for a, b in telling),
+                tuple(int(scale) for scale in scales),
             )
         except (KeyError, TypeError, ValueError) as error:
             raise BadInput("model file", "does not say which filters it needs", hint=HINT) from error
